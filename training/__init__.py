@@ -1,0 +1,1 @@
+"""The workshop: PyTorch code that trains the three digit generators. Run from a checkout with `python -m`."""

@@ -1,0 +1,126 @@
+"""What a training leaves in its folder: `state.pt` to go on from, `metrics.jsonl`, and at its end `weights.safetensors`."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import save as safetensors_bytes
+
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from training.fit import Training
+
+STATE, METRICS, WEIGHTS = "state.pt", "metrics.jsonl", "weights.safetensors"
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Yield a temporary path to write to; then put it in the place of `path`, so that no half file ever stands there.
+
+    Raises TrainingError when the disk refuses; what stood at `path` before stands on.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename is on the disk, too
+        finally:
+            os.close(folder)
+    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise TrainingError(
+            f"{path} could not be written ({reason}): mend that, then go on from the last whole epoch with --resume."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder `out`, or raise TrainingError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"The folder {out} cannot be made ({error.strerror}): name another with --out.") from error
+
+
+@dataclass(frozen=True)
+class Log:
+    """What has happened in a training so far."""
+
+    git_revision: str
+    """Of the checkout when the training began, "-dirty" added where files had been changed."""
+    epochs: list[dict] = field(default_factory=list)
+    """The metrics of each finished epoch."""
+
+
+def save(out: Path, training: "Training", log: Log) -> None:
+    """Write the whole state after the last epoch of `log`, and the epochs' metrics as metrics.jsonl."""
+    state = {"config": asdict(training.config), "log": asdict(log), **training.state()}
+    with written(out / STATE) as path:
+        torch.save(state, path)
+    with written(out / METRICS) as path:
+        path.write_text("".join(json.dumps(metrics) + "\n" for metrics in log.epochs))
+
+
+def load(out: Path) -> dict:
+    """The state that `save` left in `out`, read without running code from it.
+
+    Raises TrainingError where there is none, or none that can be read.
+    """
+    path = out / STATE
+    if not path.exists():
+        raise TrainingError(f"There is no training in {out} to resume: leave --resume out, or name its folder with --out.")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: state[name] for name in _NAMES}
+    except Exception as error:  # torch.load raises errors of many kinds for files that are not its own
+        raise TrainingError(f"{path} is damaged or no checkpoint of ours: restore it, or start anew elsewhere with --out.") from error
+
+
+_NAMES = ("config", "log", "networks", "optimizers", "random", "random_cuda")
+
+
+def save_weights(out: Path, training: "Training", log: Log, machine: str) -> Path:
+    """Write the weights that ship, float32, and in the file's metadata how they came about; return the file's path."""
+    tensors = {
+        f"{name}.{key}": value.float().cpu().contiguous()
+        for name in training.ships
+        for key, value in training.networks[name].state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    config = training.config
+    options = f"--epochs {config.epochs} --batch-size {config.batch_size} --seed {config.seed}"
+    limit = f" --limit {config.limit}" if config.limit else ""
+    facts = {
+        **asdict(config),
+        "command": f"python -m training.{config.model} {options}{limit}",
+        "training_data": "MNIST, training set" + (f", first {config.limit} images" if config.limit else ""),
+        "device": machine,
+        "git_revision": log.git_revision,
+        "final_metrics": log.epochs[-1],
+    }
+    with written(out / WEIGHTS) as path:
+        # One key: safetensors writes several in random order, and the same weights would not give the same bytes.
+        path.write_bytes(safetensors_bytes(tensors, {"mnistgen": json.dumps(facts)}))
+    return out / WEIGHTS
+
+
+def git_revision() -> str:
+    """The checkout's git revision, "-dirty" added where files were changed; "unknown" outside a checkout."""
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        run = subprocess.run(describe, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "unknown"
+    return run.stdout.strip() or "unknown"

@@ -1,0 +1,123 @@
+"""The command line that `python -m training.vae`, `.gan` and `.cgan` share."""
+
+import os
+import platform
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import torch
+
+from training import checkpoint, data
+from training.errors import TrainingError
+from training.fit import Config, Training, fit, has_bfloat16
+from training.summary import summary
+
+
+def command(training: type[Training], config: type[Config]) -> click.Command:
+    """The command that trains `training`, its defaults those of `config`."""
+    defaults = config()
+    model = defaults.model
+    folder = click.Path(path_type=Path, file_okay=False)
+
+    @click.command(help=_HELP.format(name=model.upper(), model=model))
+    @click.option("--epochs", type=click.IntRange(1), help=f"Passes over the digits.  [default: {defaults.epochs}]")
+    @click.option("--batch-size", type=click.IntRange(2), help=f"Digits a step.  [default: {defaults.batch_size}]")
+    @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help=f"Of all that is drawn.  [default: {defaults.seed}]")
+    @click.option("--limit", type=click.IntRange(2, 60_000), help="Train with the first so many digits only.")
+    @click.option("--data", "mnist", type=folder, default="data", show_default=True, help="Folder of MNIST.")
+    @click.option("--out", type=folder, default=f"checkpoints/{model}", show_default=True, help="Folder for all results.")
+    @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+    @click.option("--resume", is_flag=True, help="Go on after the last whole epoch in --out.")
+    @click.option("--summary", "only_summary", is_flag=True, help="Print both networks' layers, and train nothing.")
+    def main(mnist: Path, out: Path, device: str, resume: bool, only_summary: bool, **asked: int | None) -> None:
+        given = {name: value for name, value in asked.items() if value is not None}
+        if only_summary:
+            networks = training(defaults).networks.items()
+            click.echo("\n\n".join(summary(f"{model.upper()} {name}", network) for name, network in networks))
+            return
+        state = checkpoint.load(out) if resume else None
+        chosen = _resumed(defaults, given, state["config"]) if state else replace(defaults, **given)
+        try:
+            _train(training(chosen), mnist, out, _device(device), state)
+        except KeyboardInterrupt:
+            click.echo(f"\nStopped. Go on after the last whole epoch with: {_resuming(model)}", err=True)
+            sys.exit(130)
+
+    return main
+
+
+_HELP = """Train the {name} on MNIST.
+
+After each epoch the folder --out holds the whole state, the metrics so far and pictures of samples; after the last
+one also the weights, which `python -m export.onnx --model {model}` turns into an ONNX file. MNIST is downloaded into
+the folder --data if it is not there.
+
+\b
+Examples:
+  python -m training.{model}                                          the seed recipe
+  python -m training.{model} --limit 2000 --epochs 1 --out /tmp/try   a quick try
+  python -m training.{model} --resume                                 go on after an interruption
+"""
+
+
+def _train(trained: Training, mnist: Path, out: Path, device: torch.device, state: dict | None) -> None:
+    """Train to the end, from the beginning or from `state`, and write the weights."""
+    config = trained.config
+    if state is None and (out / checkpoint.STATE).exists():
+        raise TrainingError(f"{out} already holds a training: go on with --resume, or start anew elsewhere with --out.")
+    digits = data.load(mnist, "train").first(config.limit).to(device)
+    held_out = data.load(mnist, "test").images[:20].to(device) / 255  # (20, 1, 28, 28)
+    checkpoint.make_folder(out)
+    trained.to(device)
+    log = checkpoint.Log(checkpoint.git_revision())
+    if state:
+        trained.load_state(state)
+        log = checkpoint.Log(**state["log"])
+    machine = _machine(device)
+    click.echo(f"{config.model.upper()} on {machine}, {len(digits):,} digits, to epoch {config.epochs}")
+    fit(trained, digits, held_out, out, log)
+    click.echo(f"Weights: {checkpoint.save_weights(out, trained, log, machine)}")
+
+
+def _resumed(defaults: Config, given: dict, saved: dict) -> Config:
+    """The interrupted training's configuration; only the number of epochs may be asked for anew."""
+    fixed = {"model": defaults.model, **given}
+    epochs = fixed.pop("epochs", saved["epochs"])
+    for name, value in fixed.items():
+        if saved[name] != value:
+            option = name.replace("_", "-")
+            raise TrainingError(
+                f"The training to resume has {option} {saved[name]}, not {value}: go on with that, or start anew "
+                f"elsewhere with --out."
+            )
+    return replace(defaults, **{**saved, "epochs": epochs})
+
+
+def _resuming(model: str) -> str:
+    """The command line that goes on with the one that was interrupted."""
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    return shlex.join(["python", "-m", f"training.{model}", *words, "--resume"])
+
+
+def _device(asked: str) -> torch.device:
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("PyTorch finds no CUDA device: train with --device cpu, or install PyTorch's CUDA build.")
+    device = torch.device("cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu")
+    if device.type == "cuda":  # the same seed shall give the same weights there, too
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False
+    return device
+
+
+def _machine(device: torch.device) -> str:
+    """What the training runs on, in words."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{torch.cpu.get_capabilities().get('cpu_name') or platform.machine()}, {torch.get_num_threads()} threads"
+    precision = "bfloat16 autocast" if has_bfloat16(device) else "float32"
+    return f"{device.type} ({name}, {precision}, PyTorch {torch.__version__})"

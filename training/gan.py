@@ -1,0 +1,111 @@
+"""The generative adversarial network (Goodfellow et al. 2014): noise in, digit out, taught by a discriminator.
+
+Networks and seed recipe are those of TensorFlow's DCGAN tutorial (after Radford et al. 2015). Start it with
+`python -m training.gan`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training import fit
+from training.cli import command
+from training.layers import Dropout, batch_norm
+
+
+@dataclass(frozen=True)
+class Config(fit.Config):
+    model: str = "gan"
+    epochs: int = 50
+    batch_size: int = 256
+    learning_rate: float = 1e-4
+
+
+class Generator(nn.Module):
+    """Latents (N, 100) → digits (N, 1, 28, 28) in [-1, 1], ink 1."""
+
+    input_shapes = ((100,),)
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(100, 12544, bias=False),
+            batch_norm(12544, 1),
+            nn.LeakyReLU(0.3),
+            nn.Unflatten(1, (256, 7, 7)),
+            nn.ConvTranspose2d(256, 128, 5, padding=2, bias=False),  # (N, 128, 7, 7)
+            batch_norm(128, 2),
+            nn.LeakyReLU(0.3),
+            nn.ConvTranspose2d(128, 64, 5, stride=2, padding=2, output_padding=1, bias=False),  # (N, 64, 14, 14)
+            batch_norm(64, 2),
+            nn.LeakyReLU(0.3),
+            nn.ConvTranspose2d(64, 1, 5, stride=2, padding=2, output_padding=1, bias=False),  # (N, 1, 28, 28)
+        )
+        self.activation = nn.Tanh()
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.activation(self.layers(z).float())  # in bfloat16 its gradient would round to 0 near its ends
+
+
+class Discriminator(nn.Sequential):
+    """Digits (N, 1, 28, 28) in [-1, 1] → logits (N, 1) of their being real."""
+
+    input_shapes = ((1, 28, 28),)
+
+    def __init__(self):
+        super().__init__(
+            nn.Conv2d(1, 64, 5, stride=2, padding=2),  # (N, 64, 14, 14)
+            nn.LeakyReLU(0.3),
+            Dropout(0.3),
+            nn.Conv2d(64, 128, 5, stride=2, padding=2),  # (N, 128, 7, 7)
+            nn.LeakyReLU(0.3),
+            Dropout(0.3),
+            nn.Flatten(),  # (N, 6272)
+            nn.Linear(6272, 1),
+        )
+
+
+def generator_loss(fake: Tensor) -> Tensor:
+    """How far the discriminator's logits (N, 1) for fakes are from "real", in nats (the non-saturating loss)."""
+    return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """How far logits (N, 1) for real digits are from "real", plus those for fakes from "fake", in nats."""
+    real_loss = F.binary_cross_entropy_with_logits(real, torch.ones_like(real))
+    fake_loss = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+    return real_loss + fake_loss
+
+
+class Training(fit.Training):
+    """Generator and discriminator, both learning from the same fakes."""
+
+    ships = ("generator",)
+
+    def __init__(self, config: Config):
+        super().__init__(config, generator=Generator(), discriminator=Discriminator())
+        self.optimizers = {
+            name: fit.adam(network.parameters(), config.learning_rate) for name, network in self.networks.items()
+        }
+
+    def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        real = images * 2 - 1  # (N, 1, 28, 28) in [-1, 1]
+        with self.autocast():
+            fake = self.networks["generator"](torch.randn(len(real), 100, device=real.device))  # (N, 1, 28, 28)
+            on_real, on_fake = (self.networks["discriminator"](digits).float() for digits in (real, fake))  # (N, 1) each
+        g_loss, d_loss = generator_loss(on_fake), discriminator_loss(on_real, on_fake)
+        fit.descend(self.optimizers["generator"], g_loss, retain_graph=True)  # d_loss's gradient passes no generator
+        fit.descend(self.optimizers["discriminator"], d_loss)
+        return {"g_loss": g_loss, "d_loss": d_loss, **fit.discernment(on_real, on_fake)}
+
+    def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
+        """Digits generated from fixed latents, in [0, 1]."""
+        return {"samples": (self.networks["generator"](self.fixed_latents(100, 100)) + 1) / 2}
+
+
+main = command(Training, Config)
+
+if __name__ == "__main__":
+    main()

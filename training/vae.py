@@ -1,0 +1,113 @@
+"""The variational autoencoder (Kingma & Welling 2013): encodes a digit as a point of a plane, and decodes it again.
+
+Networks and seed recipe are those of the Keras VAE example. Start it with `python -m training.vae`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training import fit
+from training.cli import command
+
+
+@dataclass(frozen=True)
+class Config(fit.Config):
+    model: str = "vae"
+    epochs: int = 30
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+
+
+class Encoder(nn.Module):
+    """Digits (N, 1, 28, 28) in [0, 1] → mean and log-variance of their latents, (N, 2) each."""
+
+    input_shapes = ((1, 28, 28),)
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 32, 3, stride=2, padding=1),  # (N, 32, 14, 14)
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, stride=2, padding=1),  # (N, 64, 7, 7)
+            nn.ReLU(),
+            nn.Flatten(),  # (N, 3136)
+            nn.Linear(3136, 16),
+            nn.ReLU(),
+        )
+        self.mean = nn.Linear(16, 2)
+        self.log_var = nn.Linear(16, 2)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.features(images)  # (N, 16)
+        return self.mean(features), self.log_var(features)
+
+
+class Decoder(nn.Sequential):
+    """Latents (N, 2) → logits of the pixels, (N, 1, 28, 28); their sigmoid is the digit in [0, 1]."""
+
+    input_shapes = ((2,),)
+
+    def __init__(self):
+        super().__init__(
+            nn.Linear(2, 3136),
+            nn.ReLU(),
+            nn.Unflatten(1, (64, 7, 7)),
+            nn.ConvTranspose2d(64, 64, 3, stride=2, padding=1, output_padding=1),  # (N, 64, 14, 14)
+            nn.ReLU(),
+            nn.ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1),  # (N, 32, 28, 28)
+            nn.ReLU(),
+            nn.ConvTranspose2d(32, 1, 3, padding=1),  # (N, 1, 28, 28)
+        )
+
+
+def sample_latent(mean: Tensor, log_var: Tensor) -> Tensor:
+    """One latent (N, 2) for each mean and log-variance, by the reparameterisation trick (Kingma & Welling 2013)."""
+    return mean + torch.exp(log_var / 2) * torch.randn_like(mean)
+
+
+def reconstruction_loss(logits: Tensor, images: Tensor) -> Tensor:
+    """Binary cross-entropy in nats, summed over a digit's pixels, averaged over the digits."""
+    return F.binary_cross_entropy_with_logits(logits, images, reduction="sum") / len(images)
+
+
+def kl_loss(mean: Tensor, log_var: Tensor) -> Tensor:
+    """Kullback-Leibler divergence in nats of the latents' normals from the unit normal, averaged over the digits."""
+    return -0.5 * (1 + log_var - mean.square() - log_var.exp()).sum(1).mean()
+
+
+class Training(fit.Training):
+    """Encoder and decoder, learning together."""
+
+    ships = ("encoder", "decoder")
+
+    def __init__(self, config: Config):
+        super().__init__(config, encoder=Encoder(), decoder=Decoder())
+        both = [*self.networks["encoder"].parameters(), *self.networks["decoder"].parameters()]
+        self.optimizers = {"both": fit.adam(both, config.learning_rate)}
+
+    def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        with self.autocast():
+            mean, log_var = (head.float() for head in self.networks["encoder"](images))  # (N, 2) each
+            logits = self.networks["decoder"](sample_latent(mean, log_var)).float()  # (N, 1, 28, 28)
+        reconstruction, kl = reconstruction_loss(logits, images), kl_loss(mean, log_var)
+        fit.descend(self.optimizers["both"], reconstruction + kl)
+        return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+
+    def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
+        """Decoded fixed latents; and held-out digits (N, 1, 28, 28), each above its reconstruction."""
+        mean, _ = self.networks["encoder"](held_out)
+        rebuilt = torch.sigmoid(self.networks["decoder"](mean))  # (N, 1, 28, 28)
+        pairs = torch.stack([held_out.unflatten(0, (-1, 10)), rebuilt.unflatten(0, (-1, 10))], 1)  # (rows, 2, 10, …)
+        return {
+            "samples": torch.sigmoid(self.networks["decoder"](self.fixed_latents(100, 2))),
+            "reconstructions": pairs.flatten(0, 2),
+        }
+
+
+main = command(Training, Config)
+
+if __name__ == "__main__":
+    main()
