@@ -48,7 +48,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Digits (N, 1, 28, 28) in [0, 1] and one-hot labels (N, 10) → logits (N, 1) of their being real and so labelled."""
+    """Digits (N, 1, 28, 28) in [0, 1] and one-hot labels (N, 10) → logits (N, 1) of being real and so labelled."""
 
     input_shapes = ((1, 28, 28), (10,))
 

@@ -1,10 +1,8 @@
-"""What a training leaves in its folder: `state.pt` to go on from, `metrics.jsonl`, and at its end `weights.safetensors`."""
+"""What a training leaves in its folder: state.pt to resume from, metrics.jsonl, at its end weights.safetensors."""
 
+import io
 import json
-import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,37 +11,14 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 
 from training.errors import TrainingError
+from training.files import replace_files
 
 if TYPE_CHECKING:
     from training.fit import Training
 
 STATE, METRICS, WEIGHTS = "state.pt", "metrics.jsonl", "weights.safetensors"
-
-
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; then put it in the place of `path`, so that no half file ever stands there.
-
-    Raises TrainingError when the disk refuses; what stood at `path` before stands on.
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the rename is on the disk, too
-        finally:
-            os.close(folder)
-    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        raise TrainingError(
-            f"{path} could not be written ({reason}): mend that, then go on from the last whole epoch with --resume."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+FACTS = "mnistgen"
+"""Key of the weights file's metadata, JSON, under which it says how the weights came about."""
 
 
 def make_folder(out: Path) -> None:
@@ -52,6 +27,17 @@ def make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"The folder {out} cannot be made ({error.strerror}): name another with --out.") from error
+
+
+def write(contents: dict[Path, bytes]) -> None:
+    """Put `contents` in the place of these files; raises TrainingError, and changes none, if the disk refuses."""
+    try:
+        replace_files(contents)
+    except OSError as error:
+        raise TrainingError(
+            f"{next(iter(contents)).parent} cannot be written to ({error.strerror}): mend that, then go on after the "
+            f"last whole epoch with --resume."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -67,10 +53,10 @@ class Log:
 def save(out: Path, training: "Training", log: Log) -> None:
     """Write the whole state after the last epoch of `log`, and the epochs' metrics as metrics.jsonl."""
     state = {"config": asdict(training.config), "log": asdict(log), **training.state()}
-    with written(out / STATE) as path:
-        torch.save(state, path)
-    with written(out / METRICS) as path:
-        path.write_text("".join(json.dumps(metrics) + "\n" for metrics in log.epochs))
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    lines = "".join(json.dumps(metrics) + "\n" for metrics in log.epochs)
+    write({out / METRICS: lines.encode(), out / STATE: buffer.getvalue()})
 
 
 def load(out: Path) -> dict:
@@ -80,12 +66,16 @@ def load(out: Path) -> dict:
     """
     path = out / STATE
     if not path.exists():
-        raise TrainingError(f"There is no training in {out} to resume: leave --resume out, or name its folder with --out.")
+        raise TrainingError(
+            f"There is no training in {out} to resume: leave --resume out, or name its folder with --out."
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: state[name] for name in _NAMES}
     except Exception as error:  # torch.load raises errors of many kinds for files that are not its own
-        raise TrainingError(f"{path} is damaged or no checkpoint of ours: restore it, or start anew elsewhere with --out.") from error
+        raise TrainingError(
+            f"{path} is damaged or no checkpoint of ours: restore it, or start anew elsewhere with --out."
+        ) from error
 
 
 _NAMES = ("config", "log", "networks", "optimizers", "random", "random_cuda")
@@ -108,11 +98,10 @@ def save_weights(out: Path, training: "Training", log: Log, machine: str) -> Pat
         "training_data": "MNIST, training set" + (f", first {config.limit} images" if config.limit else ""),
         "device": machine,
         "git_revision": log.git_revision,
-        "final_metrics": log.epochs[-1],
+        "final_metrics": {name: value for name, value in log.epochs[-1].items() if name != "seconds"},
     }
-    with written(out / WEIGHTS) as path:
-        # One key: safetensors writes several in random order, and the same weights would not give the same bytes.
-        path.write_bytes(safetensors_bytes(tensors, {"mnistgen": json.dumps(facts)}))
+    # One key: safetensors writes several in random order, and the same weights would not give the same bytes.
+    write({out / WEIGHTS: safetensors_bytes(tensors, {FACTS: json.dumps(facts)})})
     return out / WEIGHTS
 
 

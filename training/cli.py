@@ -25,10 +25,14 @@ def command(training: type[Training], config: type[Config]) -> click.Command:
     @click.command(help=_HELP.format(name=model.upper(), model=model))
     @click.option("--epochs", type=click.IntRange(1), help=f"Passes over the digits.  [default: {defaults.epochs}]")
     @click.option("--batch-size", type=click.IntRange(2), help=f"Digits a step.  [default: {defaults.batch_size}]")
-    @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help=f"Of all that is drawn.  [default: {defaults.seed}]")
+    @click.option(
+        "--seed", type=click.IntRange(0, 2**63 - 1), help=f"Of all that is drawn.  [default: {defaults.seed}]"
+    )
     @click.option("--limit", type=click.IntRange(2, 60_000), help="Train with the first so many digits only.")
     @click.option("--data", "mnist", type=folder, default="data", show_default=True, help="Folder of MNIST.")
-    @click.option("--out", type=folder, default=f"checkpoints/{model}", show_default=True, help="Folder for all results.")
+    @click.option(
+        "--out", type=folder, default=f"checkpoints/{model}", show_default=True, help="Folder for all results."
+    )
     @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
     @click.option("--resume", is_flag=True, help="Go on after the last whole epoch in --out.")
     @click.option("--summary", "only_summary", is_flag=True, help="Print both networks' layers, and train nothing.")
@@ -118,6 +122,8 @@ def _machine(device: torch.device) -> str:
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
-        name = f"{torch.cpu.get_capabilities().get('cpu_name') or platform.machine()}, {torch.get_num_threads()} threads"
+        name = (
+            f"{torch.cpu.get_capabilities().get('cpu_name') or platform.machine()}, {torch.get_num_threads()} threads"
+        )
     precision = "bfloat16 autocast" if has_bfloat16(device) else "float32"
     return f"{device.type} ({name}, {precision}, PyTorch {torch.__version__})"

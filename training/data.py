@@ -20,6 +20,7 @@ SHA256 = {
     "test": "c3f9adf9c66efb572b1f9326c3a511b45910c7173b97be66ceceeeeaef6b802b",
 }
 
+
 @dataclass(frozen=True)
 class Digits:
     """Images and what they show."""

@@ -1,5 +1,6 @@
 """What the three trainings share: their state, one epoch after the other, and what is written after each."""
 
+import io
 import json
 import math
 import time
@@ -119,7 +120,7 @@ def discernment(on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
 
 
 def fit(training: Training, digits: Digits, held_out: Tensor, out: Path, log: Log) -> None:
-    """Train from the epoch after those of `log` to the last; after each epoch write checkpoint, metrics and pictures to `out`.
+    """Train from the epoch after those of `log` to the last; after each, write its results to `out`.
 
     Raises TrainingError when a metric is no longer finite or `out` cannot be written; the last checkpoint then stands.
     """
@@ -167,8 +168,9 @@ def _write_pictures(training: Training, held_out: Tensor, out: Path, epoch: int)
     for network in training.networks.values():
         network.eval()
     for name, digits in training.pictures(held_out).items():
-        with checkpoint.written(out / f"{name}-{epoch:03d}.png") as path:
-            save_image(1 - digits, path, format="png", nrow=10, pad_value=1)
+        png = io.BytesIO()
+        save_image(1 - digits, png, format="png", nrow=10, pad_value=1)
+        checkpoint.write({out / f"{name}-{epoch:03d}.png": png.getvalue()})
 
 
 def _line(metrics: dict, epochs: int) -> str:

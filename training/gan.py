@@ -94,7 +94,9 @@ class Training(fit.Training):
         real = images * 2 - 1  # (N, 1, 28, 28) in [-1, 1]
         with self.autocast():
             fake = self.networks["generator"](torch.randn(len(real), 100, device=real.device))  # (N, 1, 28, 28)
-            on_real, on_fake = (self.networks["discriminator"](digits).float() for digits in (real, fake))  # (N, 1) each
+            on_real, on_fake = (
+                self.networks["discriminator"](digits).float() for digits in (real, fake)
+            )  # (N, 1) each
         g_loss, d_loss = generator_loss(on_fake), discriminator_loss(on_real, on_fake)
         fit.descend(self.optimizers["generator"], g_loss, retain_graph=True)  # d_loss's gradient passes no generator
         fit.descend(self.optimizers["discriminator"], d_loss)

@@ -1,0 +1,1 @@
+"""The press: from a finished training's weights to verified ONNX artifacts. Run from a checkout with `python -m`."""

@@ -1,0 +1,94 @@
+"""One model's way from PyTorch to the bytes of an ONNX file, and the check that both agree."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from export.errors import ExportError
+from export.graphs import Graph
+from mnistgen.generator import one_hot
+from mnistgen.latents import latents
+from mnistgen.session import open_session
+
+OPSET = 18
+IR_VERSION = 8
+"""The oldest that opset 18 goes with, so that old runtimes open the file, too."""
+BATCHES = (1, 2, 7, 64)
+"""Batch sizes that PyTorch and ONNX Runtime are compared on."""
+TOLERANCE = 1e-5
+"""Largest difference of a pixel in [0, 1] between the two."""
+
+
+def convert(graph: Graph, module: nn.Module, metadata: Mapping[str, str]) -> bytes:
+    """`module` as the bytes of a self-contained ONNX file that carries `metadata`; the same input gives the same bytes.
+
+    Raises ExportError where ONNX's own checker refuses the result.
+    """
+    names = list(graph.inputs)
+    example = tuple(torch.zeros(2, width) for width in graph.inputs.values())  # a batch of 1 would freeze N to 1
+    batch = torch.export.Dim("N", min=1)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")  # the exporter's own deprecations, which say nothing of the model
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            module,
+            example,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=names,
+            output_names=["image"],
+            dynamic_shapes=tuple({0: batch} for _ in names),
+            external_data=False,
+            verbose=False,
+        )
+    model = _cleaned(program.model_proto, metadata)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"ONNX's checker refuses the {metadata['model']}: {error}") from error
+    return model.SerializeToString(deterministic=True)
+
+
+def _cleaned(model: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelProto:
+    """`model` without the exporter's notes, which hold local paths, and with ours."""
+    model.ir_version = IR_VERSION
+    model.producer_name, model.producer_version = "mnistgen", ""
+    model.doc_string = ""
+    for part in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    model.graph.ClearField("value_info")
+    for initializer in model.graph.initializer:
+        initializer.ClearField("metadata_props")
+    model.graph.name = metadata["model"]
+    for key, value in metadata.items():
+        model.metadata_props.add(key=key, value=value)
+    return model
+
+
+def largest_difference(graph: Graph, module: nn.Module, model: bytes) -> float:
+    """Largest difference of a pixel between PyTorch and ONNX Runtime; raises ExportError over TOLERANCE."""
+    session = open_session(model, "cpu")
+    largest = 0.0
+    for n in BATCHES:
+        inputs = {"z": latents(n, graph.inputs["z"], seed=n)}  # (n, latent)
+        if "label" in graph.inputs:
+            inputs["label"] = one_hot(np.arange(n) % 10)  # (n, 10)
+        with torch.inference_mode():
+            expected = module(*map(torch.from_numpy, inputs.values())).numpy()  # (n, 1, 28, 28)
+        (image,) = session.run(["image"], inputs)
+        if image.shape != expected.shape:
+            raise ExportError(f"ONNX Runtime gives the shape {image.shape} where PyTorch gives {expected.shape}.")
+        largest = max(largest, float(np.abs(image - expected).max()))
+    if not largest <= TOLERANCE:
+        raise ExportError(
+            f"ONNX Runtime and PyTorch are {largest:.1e} apart, more than {TOLERANCE:.0e}: nothing written."
+        )
+    return largest

@@ -1,0 +1,81 @@
+"""The networks as they ship: latents (and labels) in, digits (N, 1, 28, 28) in [0, 1] out, ink 1 (contract C2)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from export.errors import ExportError
+from export.weights import Weights
+from training import cgan, gan, vae
+
+
+class VaeGraph(nn.Module):
+    """The VAE's decoder, its logits made pixels: z (N, 2) → image."""
+
+    def __init__(self, decoder: vae.Decoder):
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.sigmoid(self.decoder(z))
+
+
+class GanGraph(nn.Module):
+    """The GAN's generator, its tanh rescaled from [-1, 1] to [0, 1]: z (N, 100) → image."""
+
+    def __init__(self, generator: gan.Generator):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.generator(z) * 0.5 + 0.5
+
+
+class CganGraph(nn.Module):
+    """The conditional GAN's generator as it is: z (N, 128), label (N, 10) → image."""
+
+    def __init__(self, generator: cgan.Generator):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        return self.generator(z, label)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """How one model becomes a graph."""
+
+    wrapper: type[nn.Module]
+    network: type[nn.Module]
+    """Of the training; its `input_shapes` are the graph's."""
+    part: str
+    """Name of that network in the weights file."""
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """Width of each input, by name."""
+        return {name: width for name, (width,) in zip(("z", "label"), self.network.input_shapes, strict=False)}
+
+    def build(self, weights: Weights) -> nn.Module:
+        """The graph's module with these weights, ready to evaluate; raises ExportError where they do not fit."""
+        network = self.network()
+        try:
+            network.load_state_dict(_without_counters(network, weights.network(self.part)))
+        except RuntimeError as error:
+            raise ExportError(f"{weights.path} does not fit the network of this version: train it anew.") from error
+        return self.wrapper(network).eval()
+
+
+GRAPHS = {
+    "vae": Graph(VaeGraph, vae.Decoder, "decoder"),
+    "gan": Graph(GanGraph, gan.Generator, "generator"),
+    "cgan": Graph(CganGraph, cgan.Generator, "generator"),
+}
+
+
+def _without_counters(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`state` with the network's own batch-norm counters, which do nothing after training and are not saved."""
+    counters = {key: value for key, value in network.state_dict().items() if key.endswith("num_batches_tracked")}
+    return {**counters, **state}

@@ -1,0 +1,33 @@
+"""mnistgen: handwritten digits from a VAE, a GAN and a conditional GAN, by ONNX Runtime, without PyTorch.
+
+>>> import mnistgen
+>>> gen = mnistgen.load("cgan", device="auto")
+>>> gen.generate(10, seed=7).shape  # the digits 0 to 9
+(10, 28, 28)
+"""
+
+from mnistgen.errors import (
+    ArtifactError,
+    DeviceError,
+    InputError,
+    MissingPackageError,
+    MnistgenError,
+    OutputError,
+    UnknownModelError,
+)
+from mnistgen.generator import Generator, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArtifactError",
+    "DeviceError",
+    "Generator",
+    "InputError",
+    "MissingPackageError",
+    "MnistgenError",
+    "OutputError",
+    "UnknownModelError",
+    "__version__",
+    "load",
+]

@@ -1,0 +1,108 @@
+"""The manifest: what is true of each model that ships, and the one way to its bytes."""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mnistgen.errors import ArtifactError, UnknownModelError
+
+SCHEMA = "1.0"
+"""Version of the manifest that this code writes and reads; a file of another major version is refused."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that ships, as the manifest describes it."""
+
+    name: str
+    file: str
+    """Name of the ONNX file, beside the manifest."""
+    sha256: str
+    """Of the ONNX file, in hexadecimal."""
+    bytes: int
+    """Size of the ONNX file."""
+    inputs: dict[str, list[str | int]]
+    """Shape of each float32 input; "N" is the free batch size."""
+    outputs: dict[str, list[str | int]]
+    """Shape of each float32 output."""
+    latent_size: int
+    """Numbers in a latent."""
+    classes: int
+    """Labels that can be asked for; 0 where the model takes none."""
+    value_range: list[float]
+    """Least and greatest value of a pixel."""
+    opset: int
+    ir_version: int
+    training_data: str
+    recipe: str
+    epochs: int
+    git_revision: str
+    """Of the code that trained the model."""
+    weights_sha256: str
+    """Of the weights file that was exported."""
+    training: dict[str, Any]
+    """Command, device and last metrics of the training."""
+    verification: dict[str, Any]
+    """How far ONNX Runtime was from PyTorch when the file was made."""
+
+
+class Manifest:
+    """The manifest in `folder`.
+
+    Raises ArtifactError where it is missing, damaged, or of another major schema version.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.path = folder / "manifest.json"
+        read = self._read()
+        try:
+            self._check_schema(read["schema"])
+            known = {field.name for field in fields(Model)} - {"name"}
+            self.models = {
+                name: Model(name=name, **{key: facts[key] for key in known}) for name, facts in read["models"].items()
+            }
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ArtifactError(f"{self.path} is no manifest of mnistgen: {_REINSTALL}.") from error
+
+    def _read(self) -> Any:
+        try:
+            return json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ArtifactError(f"There is no manifest at {self.path}: {_REINSTALL}.") from error
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"{self.path} cannot be read or is damaged: {_REINSTALL}.") from error
+
+    def _check_schema(self, schema: str) -> None:
+        if int(schema.split(".")[0]) != int(SCHEMA.split(".")[0]):
+            raise ArtifactError(
+                f"{self.path} has schema {schema}, and this mnistgen reads {SCHEMA}: install the mnistgen it came with."
+            )
+
+    def model(self, name: str) -> Model:
+        """The model called `name`; raises UnknownModelError, which names those that there are."""
+        if name not in self.models:
+            raise UnknownModelError(f"There is no model {name!r}: choose one of {', '.join(self.models)}.")
+        return self.models[name]
+
+    def read_bytes(self, model: Model) -> bytes:
+        """The bytes of the model's ONNX file, which have the SHA-256 of the manifest; raises ArtifactError else."""
+        path = self.folder / model.file
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ArtifactError(f"The model {path} cannot be read ({error.strerror}): {_REINSTALL}.") from error
+        if hashlib.sha256(data).hexdigest() != model.sha256:
+            raise ArtifactError(f"The model {path} is damaged (its SHA-256 is not the manifest's): {_REINSTALL}.")
+        return data
+
+
+_REINSTALL = "install mnistgen anew"
+
+
+def artifacts_folder() -> Path:
+    """Where the models are: inside the installed package, or in a checkout's `artifacts/`."""
+    installed = Path(__file__).parent / "artifacts"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "artifacts"

@@ -1,0 +1,38 @@
+"""What this process may use of its machine."""
+
+import math
+import os
+from pathlib import Path
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: those of its affinity, or fewer where a cgroup quota allows less; at least 1."""
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no such call
+        allowed = os.cpu_count() or 1
+    return max(1, math.ceil(min(allowed, _granted_cores(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")))))
+
+
+def _granted_cores(root: Path, membership: Path) -> float:
+    """Cores' worth of time that the process's control groups grant it; infinite without a quota.
+
+    `membership` names the process's group below `root`; a group's quota binds its subgroups, too. Source: the Linux
+    kernel's documentation of cgroup v2 (`cpu.max`) and v1 (`cpu.cfs_quota_us`).
+    """
+    try:
+        own = root / membership.read_text().rpartition("0::/")[2].strip()
+    except OSError:
+        return math.inf
+    groups = [own, *own.parents]
+    quotas = [_quota(group / "cpu.max") for group in groups[: groups.index(root) + 1]]
+    return min(*quotas, _quota(root / "cpu" / "cpu.cfs_quota_us", root / "cpu" / "cpu.cfs_period_us"))
+
+
+def _quota(*files: Path) -> float:
+    """The quota by the period that the files give, in cores; infinite where there is none."""
+    try:
+        quota, period = " ".join(file.read_text() for file in files).split()
+    except (OSError, ValueError):
+        return math.inf
+    return int(quota) / int(period) if quota.isdigit() else math.inf

@@ -1,0 +1,70 @@
+"""What several tests need: the models that ship, copies of them to damage, the commands, MNIST."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+import mnistgen
+from mnistgen import cli
+
+ROOT = Path(__file__).parents[1]
+MODELS = ("vae", "gan", "cgan")
+
+
+@pytest.fixture(scope="session", params=MODELS)
+def generator(request: pytest.FixtureRequest) -> mnistgen.Generator:
+    """Each model in turn, on the CPU."""
+    return mnistgen.load(request.param, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def cgan() -> mnistgen.Generator:
+    return mnistgen.load("cgan", device="cpu")
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the artifacts, for a test to damage, which the commands take their models from."""
+    copy = tmp_path / "artifacts"
+    copy.mkdir()
+    for file in (*(ROOT / "artifacts").glob("*.onnx"), ROOT / "artifacts" / "manifest.json"):
+        shutil.copy(file, copy)
+    monkeypatch.setattr(cli, "artifacts_folder", lambda: copy)
+    return copy
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is also the current one."""
+    empty = tmp_path / "here"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    return empty
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Calls `mnistgen-run` (or another command) with arguments; returns exit code, stdout and stderr."""
+
+    def call(*arguments: str, command: click.Command = cli.run) -> tuple[int, str, str]:
+        code = cli.call(command, "mnistgen-run", list(arguments))
+        return code, *capfd.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of MNIST's four files, laid out as torchvision wants them; skips where MNIST is not at hand."""
+    original = Path(os.environ.get("MNISTGEN_DATA", ROOT / "data")) / "MNIST" / "raw"
+    if len(list(original.glob("*.gz"))) != 4:
+        pytest.skip("needs MNIST: put it into data/, or name its folder in MNISTGEN_DATA")
+    copy = tmp_path_factory.mktemp("mnist")
+    (copy / "MNIST" / "raw").mkdir(parents=True)
+    for file in original.glob("*.gz"):
+        shutil.copyfile(file, copy / "MNIST" / "raw" / file.name)
+    return copy

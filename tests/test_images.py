@@ -1,0 +1,41 @@
+"""Pictures of digits."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+
+import mnistgen
+from mnistgen import images
+
+DIGITS = np.arange(13 * 784, dtype=np.uint32).astype(np.uint8).reshape(13, 28, 28)
+
+
+def test_a_grid_has_rows_of_ten_and_leaves_the_rest_black():
+    picture = images.grid(DIGITS)
+    assert picture.shape == (56, 280)
+    np.testing.assert_array_equal(picture[28:, 56:84], DIGITS[12])
+    assert not picture[28:, 84:].any()
+
+
+def test_scale_enlarges_each_pixel():
+    np.testing.assert_array_equal(images.grid(DIGITS[:2], 3), images.grid(DIGITS[:2]).repeat(3, 0).repeat(3, 1))
+
+
+def test_a_preview_shows_as_many_digits_as_fit(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "90")
+    lines = images.preview(DIGITS).splitlines()
+    assert (len(lines), len(lines[0])) == (14, 3 * 28)
+
+
+def test_a_terminal_without_the_characters_gets_no_preview(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert images.preview(DIGITS) == ""
+
+
+def test_missing_pillow_is_told(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(mnistgen.MissingPackageError, match="pip install pillow"):
+        images.write_png(DIGITS[0], tmp_path / "x.png")

@@ -1,0 +1,309 @@
+"""Trainings: what they leave, and that interrupting them changes nothing."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny_training
+import torch
+from click.testing import CliRunner
+from conftest import MODELS, ROOT
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from training import cgan, checkpoint, cli, data, gan, vae
+
+MODULES = {"vae": vae, "gan": gan, "cgan": cgan}
+METRICS = {
+    "vae": {"loss", "reconstruction", "kl"},
+    "gan": {"g_loss", "d_loss", "real_right", "fake_right"},
+    "cgan": {"g_loss", "d_loss", "real_right", "fake_right"},
+}
+
+
+@pytest.fixture
+def train(monkeypatch, tmp_path):
+    """Runs a training on drawn digits in this process; returns exit code and output."""
+    monkeypatch.setattr(data, "load", tiny_training.drawn)
+
+    def run(model, *options, out="out"):
+        done = CliRunner().invoke(MODULES[model].main, ["--batch-size", "16", "--out", str(tmp_path / out), *options])
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.output
+
+    return run
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_training_leaves_metrics_pictures_and_weights(train, tmp_path, model):
+    code, output = train(model, "--epochs", "2", "--seed", "3")
+    assert code == 0
+    out = tmp_path / "out"
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert all(METRICS[model] <= set(line) for line in lines)
+    assert "epoch 2/2" in output
+    pictures = {"samples", "reconstructions"} if model == "vae" else {"samples"}
+    assert {file.name for file in out.glob("*.png")} == {f"{name}-{e:03d}.png" for name in pictures for e in (1, 2)}
+    with Image.open(out / "samples-002.png") as image:
+        assert image.size == (302, 302)
+    with safe_open(out / "weights.safetensors", "pt") as file:
+        facts = json.loads(file.metadata()["mnistgen"])
+        networks = {key.split(".")[0] for key in file.keys()}  # noqa: SIM118
+    assert networks == ({"encoder", "decoder"} if model == "vae" else {"generator"})
+    assert facts["command"] == f"python -m training.{model} --epochs 2 --batch-size 16 --seed 3"
+    assert facts["final_metrics"]["epoch"] == facts["epochs"] == 2
+    assert not list(out.glob(".*"))
+
+
+def test_the_vae_learns_to_reconstruct(train, tmp_path):
+    train("vae", "--epochs", "12")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["reconstruction"] < 0.5 * lines[0]["reconstruction"]
+    for line in lines:
+        assert line["loss"] == pytest.approx(line["reconstruction"] + line["kl"], rel=1e-4)
+
+
+@pytest.mark.parametrize("model", ["gan", "cgan"])
+def test_the_discriminator_learns_to_tell_real_from_fake(train, tmp_path, model):
+    train(model, "--epochs", "6")
+    last = json.loads((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert 0 <= last["fake_right"] <= 1
+    assert last["real_right"] > 0.8
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(train, tmp_path, model):
+    for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        train(model, "--epochs", "1", "--seed", seed, out=out)
+    a, b, c = (load_file(tmp_path / out / "weights.safetensors") for out in "abc")
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert any(not torch.equal(a[key], c[key]) for key in a)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_training_resumed_epoch_by_epoch_ends_bit_equal(train, tmp_path, model):
+    train(model, "--epochs", "3", out="whole")
+    train(model, "--epochs", "1", out="parts")
+    train(model, "--epochs", "2", "--resume", out="parts")
+    train(model, "--epochs", "3", "--resume", out="parts")
+    whole, parts = (tmp_path / out / "weights.safetensors" for out in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+
+
+def in_a_process(out, *kill_at, resume=False):
+    """A VAE's training of three epochs in a process of its own."""
+    options = ["--epochs", "3", "--batch-size", "16", "--out", str(out), *(["--resume"] if resume else [])]
+    command = [sys.executable, str(ROOT / "tests" / "tiny_training.py"), "vae", *map(str, kill_at), "--", *options]
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The weights of a training that nothing disturbs."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    assert in_a_process(out).returncode == 0
+    return (out / "weights.safetensors").read_bytes()
+
+
+# An epoch syncs metrics and state, renames both, and syncs their folder; then two pictures, 3 operations each: 11.
+@pytest.mark.parametrize("operation", [12, 13, 15, 16], ids=["metrics", "state", "between", "after"])
+def test_a_training_killed_in_the_middle_of_a_save_resumes_bit_equal(tmp_path, undisturbed, operation):
+    killed = in_a_process(tmp_path, operation)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "state.pt").exists()
+    resumed = in_a_process(tmp_path, resume=True)
+    assert resumed.returncode == 0, resumed.stderr
+    assert (tmp_path / "weights.safetensors").read_bytes() == undisturbed
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_ctrl_c_ends_in_a_sentence_that_says_how_to_go_on(train, monkeypatch, tmp_path):
+    step, calls = vae.Training.step, []
+
+    def interrupted(self, images, labels):
+        calls.append(1)
+        if len(calls) == 7:
+            raise KeyboardInterrupt
+        return step(self, images, labels)
+
+    monkeypatch.setattr(vae.Training, "step", interrupted)
+    monkeypatch.setattr(sys, "argv", ["vae.py", "--out", "my folder"])
+    code, output = train("vae", "--epochs", "3")
+    assert code == 130
+    assert "Go on after the last whole epoch with: python -m training.vae --out 'my folder' --resume" in output
+    assert len((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()) == 1
+    assert train("vae", "--resume")[0] == 0
+
+
+def test_resuming_takes_the_options_of_the_training(train, tmp_path):
+    train("vae", "--epochs", "1", "--seed", "9", "--limit", "48")
+    assert train("vae", "--resume", "--epochs", "2")[0] == 0
+    state = torch.load(tmp_path / "out" / "state.pt", weights_only=True)
+    assert (state["config"]["seed"], state["config"]["limit"], state["config"]["epochs"]) == (9, 48, 2)
+
+
+def test_a_finished_training_resumes_to_the_same_weights(train, tmp_path):
+    train("vae", "--epochs", "1")
+    before = (tmp_path / "out" / "weights.safetensors").read_bytes()
+    assert train("vae", "--resume")[0] == 0
+    assert (tmp_path / "out" / "weights.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--epochs", "0"], 2, "0 is not in the range"),
+        (["--batch-size", "1"], 2, "1 is not in the range"),
+        (["--limit", "60001"], 2, "60001 is not in the range"),
+        (["--device", "tpu"], 2, "'tpu' is not one of"),
+        (["--resume"], 1, "There is no training in"),
+    ],
+)
+def test_a_mistake_gets_a_sentence(train, tmp_path, options, code, words):
+    got, output = train("vae", *options)
+    assert got == code
+    assert words in output
+    assert not (tmp_path / "out").exists()
+
+
+def test_cuda_that_is_not_there_is_told(train, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, output = train("vae", "--device", "cuda")
+    assert code == 1
+    assert "finds no CUDA device" in output
+
+
+def test_a_training_is_not_overwritten(train, tmp_path):
+    train("vae", "--epochs", "1")
+    before = (tmp_path / "out" / "state.pt").read_bytes()
+    code, output = train("vae", "--epochs", "1")
+    assert code == 1
+    assert "already holds a training" in output
+    assert (tmp_path / "out" / "state.pt").read_bytes() == before
+
+
+def test_another_model_or_seed_is_not_resumed(train, tmp_path):
+    train("vae", "--epochs", "1")
+    assert "has model vae, not gan" in train("gan", "--resume")[1]
+    assert "has seed 0, not 5" in train("vae", "--resume", "--seed", "5")[1]
+
+
+def test_a_damaged_checkpoint_is_told(train, tmp_path):
+    train("vae", "--epochs", "1")
+    state = tmp_path / "out" / "state.pt"
+    state.write_bytes(state.read_bytes()[:5000])
+    code, output = train("vae", "--resume")
+    assert code == 1
+    assert "damaged" in output
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(train, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    (tmp_path / "out").mkdir()
+    torch.save({"config": Evil()}, tmp_path / "out" / "state.pt")
+    code, output = train("vae", "--resume")
+    assert code == 1
+    assert "no checkpoint of ours" in output
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_full_disk_keeps_the_last_whole_epoch(train, tmp_path, monkeypatch):
+    train("vae", "--epochs", "1")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, output = train("vae", "--resume", "--epochs", "2")
+    assert code == 1
+    assert "cannot be written to (No space left on device)" in output
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_made_is_told(train, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, output = train("vae", out="file/out")
+    assert code == 1
+    assert "cannot be made" in output
+
+
+def test_a_training_that_diverges_stops_before_it_is_saved(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(vae, "kl_loss", lambda mean, log_var: mean.sum() * float("nan"))
+    code, output = train("vae")
+    assert code == 1
+    assert "diverged" in output
+    assert not (tmp_path / "out" / "state.pt").exists()
+
+
+def test_missing_mnist_that_cannot_be_downloaded_is_told(tmp_path, monkeypatch):
+    from training.vision import MNIST
+
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    done = CliRunner().invoke(vae.main, ["--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 1
+    assert "could not be downloaded" in done.output
+    assert "name the folder that holds MNIST/raw with --data" in done.output
+
+
+def test_mnist_is_read_and_verified(mnist):
+    for split, size in (("train", 60_000), ("test", 10_000)):
+        digits = data.load(mnist, split)
+        assert (digits.images.shape, digits.images.dtype) == ((size, 1, 28, 28), torch.uint8)
+        assert torch.bincount(digits.labels).min() > 0.08 * size
+
+
+def test_damaged_mnist_is_refused(mnist, tmp_path):
+    import shutil
+
+    shutil.copytree(mnist, tmp_path / "data")
+    data.load(tmp_path / "data", "test")
+    images = tmp_path / "data" / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    content = bytearray(images.read_bytes())
+    content[5000] ^= 255
+    images.write_bytes(content)
+    with pytest.raises(checkpoint.TrainingError, match="does not hold MNIST's test set as published"):
+        data.load(tmp_path / "data", "test")
+    images.write_bytes(content[:5000])
+    with pytest.raises(checkpoint.TrainingError):
+        data.load(tmp_path / "data", "test")
+
+
+def test_batches_hold_every_digit_once_and_no_batch_of_one():
+    digits = tiny_training.drawn(Path(), "train").first(33)
+    batches = list(digits.batches(16))
+    assert [len(images) for images, _ in batches] == [16, 16]
+    assert batches[0][0].max() == 1
+    assert sum(len(images) for images, _ in digits.first(32).batches(30)) == 32
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_quick_try_on_mnist_trains(mnist, tmp_path, model):
+    options = ["--data", str(mnist), "--limit", "320", "--epochs", "1", "--batch-size", "64", "--out", str(tmp_path)]
+    done = CliRunner().invoke(MODULES[model].main, options)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "weights.safetensors").exists()
+
+
+def test_bfloat16_is_used_where_the_processor_has_it(monkeypatch):
+    cpu = torch.device("cpu")
+    for capabilities, expected in (({}, False), ({"amx_bf16": True}, True), ({"avx512_bf16": True}, True)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda capabilities=capabilities: capabilities)
+        assert cli.has_bfloat16(cpu) is expected
+        assert vae.Training(vae.Config()).autocast()._enabled is expected
