@@ -29,7 +29,8 @@ class GanGraph(nn.Module):
         self.generator = generator
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.generator(z) * 0.5 + 0.5
+        image = self.generator(z) * 0.5 + 0.5  # (N, 1, 28, 28)
+        return image.clamp(0, 1)  # ONNX Runtime's tanh is an approximation that can pass -1 by a rounding
 
 
 class CganGraph(nn.Module):

@@ -13,6 +13,7 @@ from mnistgen import cli
 
 ROOT = Path(__file__).parents[1]
 MODELS = ("vae", "gan", "cgan")
+MNIST = Path(os.environ.get("MNISTGEN_DATA", ROOT / "data")).absolute()
 
 
 @pytest.fixture(scope="session", params=MODELS)
@@ -60,7 +61,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]
 @pytest.fixture(scope="session")
 def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of MNIST's four files, laid out as torchvision wants them; skips where MNIST is not at hand."""
-    original = Path(os.environ.get("MNISTGEN_DATA", ROOT / "data")) / "MNIST" / "raw"
+    original = MNIST / "MNIST" / "raw"
     if len(list(original.glob("*.gz"))) != 4:
         pytest.skip("needs MNIST: put it into data/, or name its folder in MNISTGEN_DATA")
     copy = tmp_path_factory.mktemp("mnist")

@@ -36,17 +36,18 @@ def _parse_digits(context: click.Context, option: click.Parameter, text: str | N
     return digits
 
 
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
 _FILE = click.Path(path_type=Path, dir_okay=False)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="mnistgen")
 def mnistgen() -> None:
     """Handwritten digits from a VAE, a GAN and a conditional GAN, without PyTorch."""
 
 
-@mnistgen.command()
+@mnistgen.command(context_settings=_SETTINGS)
 @click.option("--model", "name", default="cgan", show_default=True, help="What draws: vae, gan or cgan.")
 @click.option("--digit", "digits", callback=_parse_digits, help="What to draw (cgan only): 5, or 3,1,4, or 0-9.")
 @click.option("--n", type=click.IntRange(1, MOST), help="How many; several digits in turn.  [default: 1 of each]")

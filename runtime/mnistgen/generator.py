@@ -42,7 +42,7 @@ class Generator:
         """What the manifest says of the model."""
         self._manifest = manifest
         self._device = device
-        self._sessions: dict[int, Any] = {}  # by process: a forked child inherits a session, but not its threads
+        self._sessions: dict[int, Any] = {}  # by process: one that a child inherits may have been forked in mid-run
         self._session()
 
     @property
@@ -65,8 +65,12 @@ class Generator:
         def draw(chunk: slice) -> None:
             size, first = chunk.stop - chunk.start, start + chunk.start
             z = latents(size, self.model.latent_size, seed, first)  # (size, latent)
-            shown = digits[chunk] if digits is not None else (first % 10 + np.arange(size)) % 10  # (size,)
-            images[chunk] = np.rint(self._run(z, one_hot(shown) if self.model.classes else None) * 255)
+            label = None
+            if self.model.classes:
+                classes = self.model.classes
+                shown = (first % classes + np.arange(size)) % classes if digits is None else digits[chunk]  # (size,)
+                label = one_hot(shown, classes)  # (size, classes)
+            images[chunk] = np.rint(self._run(z, label) * 255)
 
         _for_each_chunk(n, draw)
         return images
@@ -104,7 +108,7 @@ class Generator:
         return images
 
     def _run(self, z: NDArray[np.float32], label: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        """One run of the model: latents (n, latent), labels (n, 10) → digits (n, 28, 28) in [0, 1]."""
+        """One run of the model: latents (n, latent), labels (n, classes) → digits (n, 28, 28) in [0, 1]."""
         feed = {"z": z} if label is None else {"z": z, "label": label}
         (image,) = self._session().run(["image"], feed)  # (n, 1, 28, 28)
         digits: NDArray[np.float32] = image[:, 0]

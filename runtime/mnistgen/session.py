@@ -1,5 +1,7 @@
 """ONNX Runtime: found, imported without telemetry, and opened on the device that was asked for."""
 
+import contextlib
+import io
 import os
 from typing import Any
 
@@ -7,6 +9,7 @@ from mnistgen.errors import ArtifactError, DeviceError, InputError, MissingPacka
 
 DEVICES = ("auto", "cpu", "gpu")
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_WARNING, _FATAL = 2, 4  # severities of ONNX Runtime's log
 
 
 def open_session(model: bytes, device: str) -> Any:
@@ -26,8 +29,7 @@ def open_session(model: bytes, device: str) -> Any:
             "The installed ONNX Runtime is built for the CPU only: pip uninstall -y onnxruntime && "
             "pip install 'mnistgen[gpu]', or choose the device cpu."
         )
-    runtime.preload_dlls()  # the CUDA and cuDNN libraries that the gpu extra installs
-    session = _session(runtime, model, [CUDA, CPU])
+    session = _cuda_session(runtime, model)
     if device == "gpu" and session.get_providers()[0] != CUDA:
         raise DeviceError(
             "ONNX Runtime could not start CUDA (no NVIDIA GPU, or no driver or libraries that fit): see that "
@@ -53,10 +55,22 @@ def _import_runtime() -> Any:
     return onnxruntime
 
 
-def _session(runtime: Any, model: bytes, providers: list[str]) -> Any:
+def _cuda_session(runtime: Any, model: bytes) -> Any:
+    """A session on CUDA, or on the CPU where CUDA does not start; silently, as the caller tells what came of it."""
+    runtime.set_default_logger_severity(_FATAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # where it prints each library that it does not find
+            runtime.preload_dlls()  # the CUDA and cuDNN libraries that the gpu extra installs
+        # Without TF32, whose rounding could move a pixel by more than the grey level that contract C4 allows.
+        return _session(runtime, model, [(CUDA, {"use_tf32": "0"}), CPU])
+    finally:
+        runtime.set_default_logger_severity(_WARNING)  # ONNX Runtime's default
+
+
+def _session(runtime: Any, model: bytes, providers: list[Any]) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1  # the generator runs several at once; a pool's threads would not survive a fork
-    options.log_severity_level = 4  # what goes wrong is told by our own errors
+    options.log_severity_level = _FATAL  # what goes wrong is told by our own errors
     try:
         return runtime.InferenceSession(model, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no common base of their own

@@ -1,0 +1,221 @@
+"""`mnistgen` and `mnistgen-run`: pictures for arguments, one sentence for every mistake (contract C6)."""
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import MODELS
+from PIL import Image
+
+from mnistgen import cli
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_a_digit_is_written_as_an_enlarged_png(run, folder, cgan):
+    code, out, err = run("--model", "cgan", "--digit", "5", "--seed", "42", "--device", "cpu")
+    assert (code, out, err) == (0, "cgan-digit5-seed42.png  seed 42  CPUExecutionProvider\n", "")
+    picture = pixels("cgan-digit5-seed42.png")
+    assert picture.shape == (224, 224)
+    np.testing.assert_array_equal(picture[::8, ::8], cgan.generate(digit=5, seed=42)[0])
+    np.testing.assert_array_equal(picture, picture[::8, ::8].repeat(8, 0).repeat(8, 1))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_draws(run, folder, name):
+    code, _, _ = run("--model", name, "--n", "12", "--seed", "1", "--scale", "1", "--out", "drawn.png")
+    assert code == 0
+    assert pixels("drawn.png").shape == (56, 280)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "digits", "name"),
+    [
+        (["--digit", "3,1,4"], [3, 1, 4], "cgan-digits314-seed7.png"),
+        (["--digit", "0-9"], list(range(10)), "cgan-digits0123456789-seed7.png"),
+        (["--digit", "7,0-2"], [7, 0, 1, 2], "cgan-digits7012-seed7.png"),
+        (["--digit", "5", "--n", "3"], [5, 5, 5], "cgan-digit5-n3-seed7.png"),
+        (["--digit", "1,2", "--n", "5"], [1, 2, 1, 2, 1], "cgan-digits12-n5-seed7.png"),
+        (["--n", "3"], [0, 1, 2], "cgan-n3-seed7.png"),
+        (["--digit", "0-9,0-9"], [*range(10), *range(10)], "cgan-digits0123456789etc-seed7.png"),
+    ],
+)
+def test_several_digits_make_one_grid(run, folder, cgan, arguments, digits, name):
+    code, _, _ = run(*arguments, "--seed", "7", "--scale", "1")
+    assert (code, os.listdir()) == (0, [name])
+    picture = pixels(name)
+    drawn = cgan.generate(len(digits), digit=digits, seed=7)
+    for i, digit in enumerate(drawn):
+        row, column = divmod(i, 10)
+        np.testing.assert_array_equal(picture[28 * row :, 28 * column :][:28, :28], digit)
+
+
+def test_without_a_seed_one_is_drawn_and_told(run, folder):
+    seeds = set()
+    for _ in range(3):
+        _, out, _ = run("--json", "--scale", "1")
+        facts = json.loads(out)
+        assert str(facts["seed"]) in facts["path"]
+        seeds.add(facts["seed"])
+    assert len(seeds) == len(os.listdir()) == 3
+
+
+def test_json_tells_the_facts(run, folder):
+    _, out, _ = run("--digit", "3,1", "--seed", "1", "--device", "cpu", "--out", "x.png", "--json")
+    assert json.loads(out) == {
+        "path": "x.png", "model": "cgan", "n": 2, "digits": [3, 1], "seed": 1, "provider": "CPUExecutionProvider",
+    }  # fmt: skip
+
+
+def test_quiet_prints_nothing(run, folder):
+    assert run("--seed", "1", "--quiet") == (0, "", "")
+    assert os.listdir() == ["cgan-seed1.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--digit", "10"], 2, "'10' is not a digit from 0 to 9, a list such as 3,1,4, or a range such as 0-9"),
+        (["--digit", "five"], 2, "'five' is not a digit from 0 to 9"),
+        (["--digit", "9-0"], 2, "'9-0' is not a digit"),
+        (["--digit", ""], 2, "'' is not a digit"),
+        (["--model", "dcgan"], 2, "no model 'dcgan': choose one of vae, gan, cgan"),
+        (["--model", "gan", "--digit", "5"], 2, "for a digit of your choice take --model cgan"),
+        (["--model", "vae", "--digit", "5"], 2, "for a digit of your choice take --model cgan"),
+        (["--n", "0"], 2, "0 is not in the range 1<=x<=1000"),
+        (["--n", "-4"], 2, "-4 is not in the range"),
+        (["--n", "many"], 2, "'many' is not a valid integer range"),
+        (["--n", "1001"], 2, "1001 is not in the range"),
+        (["--seed", "-1"], 2, "-1 is not in the range"),
+        (["--seed", str(2**64)], 2, "is not in the range 0<=x<=18446744073709551615"),
+        (["--seed", "1.5"], 2, "'1.5' is not a valid integer"),
+        (["--scale", "0"], 2, "0 is not in the range"),
+        (["--device", "tpu"], 2, "no device 'tpu': choose one of auto, cpu, gpu"),
+        (["--out", "missing/x.png"], 1, "no folder missing to write to"),
+        (["--out", "x.jpg"], 2, "x.jpg is no PNG file"),
+        (["--out", "."], 2, "is a directory"),
+        (["--colour", "red"], 2, "No such option"),
+        (["5"], 2, "unexpected extra argument"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_leaves_no_file(run, folder, arguments, code, words):
+    got, out, err = run(*arguments)
+    assert (got, out) == (code, "")
+    assert err.startswith("mnistgen-run: ")
+    assert words in err
+    assert err.count("\n") == 1
+    assert os.listdir() == []
+
+
+def test_a_damaged_model_gets_one_sentence_and_leaves_no_file(run, artifacts, folder):
+    (artifacts / "cgan.onnx").write_bytes(b"damaged")
+    code, out, err = run("--digit", "5")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "cgan.onnx is damaged" in err
+    assert os.listdir() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits on a file's size")
+def test_a_disk_that_refuses_gets_one_sentence_and_keeps_the_former_picture(folder):
+    (folder / "x.png").write_bytes(b"former")
+    code = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+sys.argv = ["mnistgen-run", "--out", "x.png"]
+from mnistgen import cli
+cli.main_run()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "mnistgen-run: x.png cannot be written (File too large): name another file with --out.\n"
+    assert os.listdir() == ["x.png"]
+    assert (folder / "x.png").read_bytes() == b"former"
+
+
+def test_an_interruption_is_told(run, folder, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "Generator", interrupt)
+    code, out, err = run("--digit", "5")
+    assert (code, out, err) == (130, "", "\nmnistgen-run: Interrupted; nothing was written.\n")
+    assert os.listdir() == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_output_that_cannot_be_printed_is_told():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from mnistgen import cli; cli.main()", "models"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "mnistgen: The output cannot be printed (No space left on device).\n"
+
+
+def test_models_lists_what_is_there(run):
+    code, out, _ = run(command=cli.models)
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == list(MODELS)
+    assert "digits 0 to 9" in out.splitlines()[2]
+    _, out, _ = run("--json", command=cli.models)
+    facts = json.loads(out)
+    assert [facts[name]["latent_size"] for name in MODELS] == [2, 100, 128]
+
+
+def test_mnistgen_run_is_the_same_command(run, folder):
+    assert run("run", "--digit", "5", "--seed", "1", command=cli.mnistgen)[0] == 0
+    assert os.listdir() == ["cgan-digit5-seed1.png"]
+
+
+def test_help_shows_commands_options_and_examples(run):
+    assert "run" in run(command=cli.mnistgen)[1]
+    _, out, _ = run("--help")
+    assert "mnistgen-run --model cgan --digit 5" in out
+    for option in cli.run.params:
+        assert option.opts[0] in out
+        assert option.help
+
+
+def on_a_terminal(folder, **environment):
+    """What `mnistgen-run` shows when a terminal reads it."""
+    reader, writer = pty.openpty()
+    command = [sys.executable, "-c", "from mnistgen import cli; cli.main_run()", "--seed", "3", "--digit", "0"]
+    settings = {**os.environ, "COLUMNS": "80", "PYTHONUTF8": "1", **environment}
+    # The terminal holds little before it is read, so the command must not be waited for first.
+    process = subprocess.Popen(command, stdin=writer, stdout=writer, cwd=folder, env=settings)
+    os.close(writer)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux ends a closed terminal's output with an error
+        while part := os.read(reader, 10_000):
+            shown += part
+    os.close(reader)
+    assert process.wait() == 0
+    return shown.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_gets_a_preview(folder):
+    shown = on_a_terminal(folder)
+    assert shown.count("\x1b[38;5;") == 28 * 14
+    assert "cgan-digit0-seed3.png" in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_preview_heeds_no_color(folder):
+    shown = on_a_terminal(folder, NO_COLOR="1")
+    assert "\x1b[" not in shown
+    assert {"▀", "▄", "█"} <= set(shown)
