@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from training import cgan, checkpoint, cli, data, gan, vae
+from training import cgan, cli, data, gan, vae
 
 MODULES = {"vae": vae, "gan": gan, "cgan": cgan}
 METRICS = {
@@ -148,6 +149,16 @@ def test_ctrl_c_ends_in_a_sentence_that_says_how_to_go_on(train, monkeypatch, tm
     assert train("vae", "--resume")[0] == 0
 
 
+def test_ctrl_c_before_anything_was_saved_says_so(train, monkeypatch, tmp_path):
+    def interrupted(self, images, labels):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(vae.Training, "step", interrupted)
+    code, output = train("vae")
+    assert code == 130
+    assert "No epoch was finished, so nothing was saved" in output
+
+
 def test_resuming_takes_the_options_of_the_training(train, tmp_path):
     train("vae", "--epochs", "1", "--seed", "9", "--limit", "48")
     assert train("vae", "--resume", "--epochs", "2")[0] == 0
@@ -201,6 +212,22 @@ def test_another_model_or_seed_is_not_resumed(train, tmp_path):
     assert "has seed 0, not 5" in train("vae", "--resume", "--seed", "5")[1]
 
 
+def test_fewer_epochs_than_there_were_are_refused(train, tmp_path):
+    train("vae", "--epochs", "2")
+    code, output = train("vae", "--resume", "--epochs", "1")
+    assert code == 1
+    assert "has 2 epochs already: ask for --epochs 2 or more" in output
+
+
+@pytest.mark.parametrize(("package", "extra"), [("training.vae", "train"), ("export.onnx", "export")])
+def test_missing_packages_are_told_with_the_command_that_installs_them(package, extra):
+    done = subprocess.run(  # -S leaves out everything that is installed
+        [sys.executable, "-S", "-m", package, "--help"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(rf".* needs .*: pip install -c constraints.txt -e '.\[{extra}\]'\n", done.stderr)
+
+
 def test_a_damaged_checkpoint_is_told(train, tmp_path):
     train("vae", "--epochs", "1")
     state = tmp_path / "out" / "state.pt"
@@ -250,47 +277,6 @@ def test_a_training_that_diverges_stops_before_it_is_saved(train, tmp_path, monk
     assert code == 1
     assert "diverged" in output
     assert not (tmp_path / "out" / "state.pt").exists()
-
-
-def test_missing_mnist_that_cannot_be_downloaded_is_told(tmp_path, monkeypatch):
-    from training.vision import MNIST
-
-    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
-    done = CliRunner().invoke(vae.main, ["--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
-    assert done.exit_code == 1
-    assert "could not be downloaded" in done.output
-    assert "name the folder that holds MNIST/raw with --data" in done.output
-
-
-def test_mnist_is_read_and_verified(mnist):
-    for split, size in (("train", 60_000), ("test", 10_000)):
-        digits = data.load(mnist, split)
-        assert (digits.images.shape, digits.images.dtype) == ((size, 1, 28, 28), torch.uint8)
-        assert torch.bincount(digits.labels).min() > 0.08 * size
-
-
-def test_damaged_mnist_is_refused(mnist, tmp_path):
-    import shutil
-
-    shutil.copytree(mnist, tmp_path / "data")
-    data.load(tmp_path / "data", "test")
-    images = tmp_path / "data" / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
-    content = bytearray(images.read_bytes())
-    content[5000] ^= 255
-    images.write_bytes(content)
-    with pytest.raises(checkpoint.TrainingError, match="does not hold MNIST's test set as published"):
-        data.load(tmp_path / "data", "test")
-    images.write_bytes(content[:5000])
-    with pytest.raises(checkpoint.TrainingError):
-        data.load(tmp_path / "data", "test")
-
-
-def test_batches_hold_every_digit_once_and_no_batch_of_one():
-    digits = tiny_training.drawn(Path(), "train").first(33)
-    batches = list(digits.batches(16))
-    assert [len(images) for images, _ in batches] == [16, 16]
-    assert batches[0][0].max() == 1
-    assert sum(len(images) for images, _ in digits.first(32).batches(30)) == 32
 
 
 @pytest.mark.parametrize("model", MODELS)

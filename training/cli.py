@@ -25,14 +25,10 @@ def command(training: type[Training], config: type[Config]) -> click.Command:
     @click.command(help=_HELP.format(name=model.upper(), model=model))
     @click.option("--epochs", type=click.IntRange(1), help=f"Passes over the digits.  [default: {defaults.epochs}]")
     @click.option("--batch-size", type=click.IntRange(2), help=f"Digits a step.  [default: {defaults.batch_size}]")
-    @click.option(
-        "--seed", type=click.IntRange(0, 2**63 - 1), help=f"Of all that is drawn.  [default: {defaults.seed}]"
-    )
+    @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help=f"Of all draws.  [default: {defaults.seed}]")
     @click.option("--limit", type=click.IntRange(2, 60_000), help="Train with the first so many digits only.")
     @click.option("--data", "mnist", type=folder, default="data", show_default=True, help="Folder of MNIST.")
-    @click.option(
-        "--out", type=folder, default=f"checkpoints/{model}", show_default=True, help="Folder for all results."
-    )
+    @click.option("--out", type=folder, default=f"checkpoints/{model}", show_default=True, help="Folder of results.")
     @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
     @click.option("--resume", is_flag=True, help="Go on after the last whole epoch in --out.")
     @click.option("--summary", "only_summary", is_flag=True, help="Print both networks' layers, and train nothing.")
@@ -43,11 +39,11 @@ def command(training: type[Training], config: type[Config]) -> click.Command:
             click.echo("\n\n".join(summary(f"{model.upper()} {name}", network) for name, network in networks))
             return
         state = checkpoint.load(out) if resume else None
-        chosen = _resumed(defaults, given, state["config"]) if state else replace(defaults, **given)
+        chosen = _resumed(defaults, given, state) if state else replace(defaults, **given)
         try:
             _train(training(chosen), mnist, out, _device(device), state)
         except KeyboardInterrupt:
-            click.echo(f"\nStopped. Go on after the last whole epoch with: {_resuming(model)}", err=True)
+            click.echo(f"\nStopped. {_how_to_go_on(model, out)}", err=True)
             sys.exit(130)
 
     return main
@@ -86,8 +82,9 @@ def _train(trained: Training, mnist: Path, out: Path, device: torch.device, stat
     click.echo(f"Weights: {checkpoint.save_weights(out, trained, log, machine)}")
 
 
-def _resumed(defaults: Config, given: dict, saved: dict) -> Config:
+def _resumed(defaults: Config, given: dict, state: dict) -> Config:
     """The interrupted training's configuration; only the number of epochs may be asked for anew."""
+    saved, done = state["config"], len(state["log"]["epochs"])
     fixed = {"model": defaults.model, **given}
     epochs = fixed.pop("epochs", saved["epochs"])
     for name, value in fixed.items():
@@ -97,13 +94,18 @@ def _resumed(defaults: Config, given: dict, saved: dict) -> Config:
                 f"The training to resume has {option} {saved[name]}, not {value}: go on with that, or start anew "
                 f"elsewhere with --out."
             )
+    if epochs < done:
+        raise TrainingError(f"The training to resume has {done} epochs already: ask for --epochs {done} or more.")
     return replace(defaults, **{**saved, "epochs": epochs})
 
 
-def _resuming(model: str) -> str:
-    """The command line that goes on with the one that was interrupted."""
+def _how_to_go_on(model: str, out: Path) -> str:
+    """What to type after an interruption, in a sentence."""
+    if not (out / checkpoint.STATE).exists():
+        return "No epoch was finished, so nothing was saved: start again with the same command."
     words = [word for word in sys.argv[1:] if word != "--resume"]
-    return shlex.join(["python", "-m", f"training.{model}", *words, "--resume"])
+    command = shlex.join(["python", "-m", f"training.{model}", *words, "--resume"])
+    return f"Go on after the last whole epoch with: {command}"
 
 
 def _device(asked: str) -> torch.device:
@@ -122,8 +124,7 @@ def _machine(device: torch.device) -> str:
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
-        name = (
-            f"{torch.cpu.get_capabilities().get('cpu_name') or platform.machine()}, {torch.get_num_threads()} threads"
-        )
+        processor = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
+        name = f"{processor}, threads: {torch.get_num_threads()}"
     precision = "bfloat16 autocast" if has_bfloat16(device) else "float32"
     return f"{device.type} ({name}, {precision}, PyTorch {torch.__version__})"
