@@ -32,8 +32,8 @@ $(VENV)/demo-ready: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e '.[cpu]'
 	touch $@
 
-# PyTorch first: what comes after it must not pull another build of it. The wheelhouse lets the test that installs the
-# wheel into an environment of its own do without a network.
+# PyTorch first, so that whichever build of it pip finds, or you have put into the environment, is the one that torchvision
+# then goes with. The wheelhouse lets the test that installs the wheel into an environment of its own do without a network.
 $(VENV)/test-ready: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) torch
 	$(PIP) -e '.[dev]'

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from export.errors import ExportError
 from training import checkpoint
+
+FACTS = ("model", "recipe", "epochs", "training_data", "git_revision", "command", "device", "final_metrics")
+"""What a weights file says of its training: see `training.checkpoint.save_weights`."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Weights:
     content: bytes
     """The whole safetensors file."""
     facts: dict[str, Any]
-    """Model, recipe, epochs, command, device, final metrics: see `training.checkpoint.save_weights`."""
+    """By the names in FACTS."""
     tensors: dict[str, Tensor]
     """By "network.parameter", such as "generator.layers.0.weight"."""
 
@@ -58,14 +61,19 @@ def read(model: str, path: Path) -> Weights:
     try:
         content = path.read_bytes()
         tensors = safetensors.torch.load(content)
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {})[checkpoint.FACTS])
+        facts = {name: _metadata(content)[name] for name in FACTS}
     except OSError as error:
         raise ExportError(f"{path} cannot be read ({error.strerror}).") from error
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ExportError(f"{path} is damaged or not written by our training: train the {model} anew.") from error
-    if facts.get("model") != model:
+    if facts["model"] != model:
         raise ExportError(
-            f"{path} holds weights of the {facts.get('model')}, not of the {model}: put the right file there."
+            f"{path} holds weights of the {facts['model']}, not of the {model}: put the right file there."
         )
     return Weights(path, content, facts, tensors)
+
+
+def _metadata(content: bytes) -> dict[str, Any]:
+    """What our training noted in a safetensors file: eight bytes give the length of its header, which is JSON."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return json.loads(header["__metadata__"][checkpoint.FACTS])

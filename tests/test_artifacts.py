@@ -71,13 +71,18 @@ def test_a_file_that_is_no_model_is_refused_though_its_hash_is_right(artifacts):
         ("[]", "no manifest of mnistgen"),
         ('{"schema": "1.0", "models": {"cgan": {}}}', "no manifest of mnistgen"),
         ('{"schema": "2.0", "models": {}}', r"has schema 2.0, and this mnistgen reads 1.0"),
+        (None, "no manifest of mnistgen"),  # the true one, but for a type
         ('{"schema": "new", "models": {}}', "no manifest of mnistgen"),
     ],
 )
 def test_a_foreign_manifest_is_refused(artifacts, text, words):
+    if text is None:
+        manifest = manifest_of(artifacts)
+        manifest["models"]["vae"]["latent_size"] = "2"
+        text = json.dumps(manifest)
     (artifacts / "manifest.json").write_text(text)
     with pytest.raises(mnistgen.ArtifactError, match=words):
-        mnistgen.load("cgan", artifacts=artifacts)
+        mnistgen.load("cgan", artifacts=str(artifacts))
 
 
 def test_a_later_minor_schema_is_read(artifacts):

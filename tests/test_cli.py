@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +44,9 @@ def test_every_model_draws(run, folder, name):
         (["--digit", "7,0-2"], [7, 0, 1, 2], "cgan-digits7012-seed7.png"),
         (["--digit", "5", "--n", "3"], [5, 5, 5], "cgan-digit5-n3-seed7.png"),
         (["--digit", "1,2", "--n", "5"], [1, 2, 1, 2, 1], "cgan-digits12-n5-seed7.png"),
-        (["--n", "3"], [0, 1, 2], "cgan-n3-seed7.png"),
+        ([], [0], "cgan-digit0-seed7.png"),
+        (["--n", "3"], [0, 1, 2], "cgan-digits012-seed7.png"),
+        (["--n", "12"], [*range(10), 0, 1], "cgan-digits0123456789-n12-seed7.png"),
         (["--digit", "0-9,0-9"], [*range(10), *range(10)], "cgan-digits0123456789etc-seed7.png"),
     ],
 )
@@ -78,7 +79,7 @@ def test_json_tells_the_facts(run, folder):
 
 def test_quiet_prints_nothing(run, folder):
     assert run("--seed", "1", "--quiet") == (0, "", "")
-    assert os.listdir() == ["cgan-seed1.png"]
+    assert os.listdir() == ["cgan-digit0-seed1.png"]
 
 
 @pytest.mark.parametrize(
@@ -99,10 +100,14 @@ def test_quiet_prints_nothing(run, folder):
         (["--seed", str(2**64)], 2, "is not in the range 0<=x<=18446744073709551615"),
         (["--seed", "1.5"], 2, "'1.5' is not a valid integer"),
         (["--scale", "0"], 2, "0 is not in the range"),
+        (["--n", "1000", "--scale", "64"], 2, "are too large a picture: ask for fewer, or a smaller --scale"),
+        (["--digit", ",".join(["0-9"] * 101)], 2, "1010 digits are too many for one picture"),
         (["--device", "tpu"], 2, "no device 'tpu': choose one of auto, cpu, gpu"),
         (["--out", "missing/x.png"], 1, "no folder missing to write to"),
         (["--out", "x.jpg"], 2, "x.jpg is no PNG file"),
         (["--out", "."], 2, "is a directory"),
+        (["--out", f"{'x' * 300}.png"], 1, "cannot be written (File name too long)"),
+        (["--out", f"{'x' * 300}/x.png"], 1, "cannot be written (File name too long)"),
         (["--colour", "red"], 2, "No such option"),
         (["5"], 2, "unexpected extra argument"),
     ],
@@ -148,7 +153,7 @@ def test_an_interruption_is_told(run, folder, monkeypatch):
 
     monkeypatch.setattr(cli, "Generator", interrupt)
     code, out, err = run("--digit", "5")
-    assert (code, out, err) == (130, "", "\nmnistgen-run: Interrupted; nothing was written.\n")
+    assert (code, out, err) == (130, "", "\nmnistgen-run: Interrupted.\n")
     assert os.listdir() == []
 
 
@@ -163,7 +168,17 @@ def test_an_output_that_cannot_be_printed_is_told():
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == "mnistgen: The output cannot be printed (No space left on device).\n"
+    assert done.stderr == "mnistgen: The output cannot be written (No space left on device).\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
+def test_a_closed_output_is_no_failure(folder):
+    code = "from mnistgen import cli; cli.main_run()"
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -c "$1" --seed 1 >&-', sys.executable, code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert os.listdir() == ["cgan-digit0-seed1.png"]
 
 
 def test_models_lists_what_is_there(run):
@@ -192,9 +207,13 @@ def test_help_shows_commands_options_and_examples(run):
 
 def on_a_terminal(folder, **environment):
     """What `mnistgen-run` shows when a terminal reads it."""
+    import pty  # not on Windows
+
     reader, writer = pty.openpty()
     command = [sys.executable, "-c", "from mnistgen import cli; cli.main_run()", "--seed", "3", "--digit", "0"]
     settings = {**os.environ, "COLUMNS": "80", "PYTHONUTF8": "1", **environment}
+    if not environment:
+        settings.pop("NO_COLOR", None)
     # The terminal holds little before it is read, so the command must not be waited for first.
     process = subprocess.Popen(command, stdin=writer, stdout=writer, cwd=folder, env=settings)
     os.close(writer)

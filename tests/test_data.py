@@ -18,11 +18,12 @@ from training.errors import TrainingError
 def test_missing_mnist_that_cannot_be_downloaded_is_told(tmp_path, monkeypatch):
     from training.vision import MNIST
 
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
     done = CliRunner().invoke(vae.main, ["--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
     assert done.exit_code == 1
     assert "could not be downloaded" in done.output
-    assert "name the folder that holds MNIST/raw with --data" in done.output
+    assert "name another folder that holds MNIST/raw with --data" in done.output
 
 
 def test_missing_mnist_is_downloaded(mnist, tmp_path, monkeypatch):
@@ -35,6 +36,7 @@ def test_missing_mnist_is_downloaded(mnist, tmp_path, monkeypatch):
     handler = functools.partial(Quiet, directory=mnist / "MNIST" / "raw")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
         assert len(data.load(tmp_path, "test")) == 10_000
         server.shutdown()
@@ -57,7 +59,7 @@ def test_damaged_mnist_is_refused(mnist, tmp_path):
     with pytest.raises(TrainingError, match="does not hold MNIST's test set as published"):
         data.load(tmp_path / "data", "test")
     images.write_bytes(content[:5000])
-    with pytest.raises(TrainingError):
+    with pytest.raises(TrainingError, match=r"missing or damaged .* delete all others"):
         data.load(tmp_path / "data", "test")
 
 

@@ -141,6 +141,28 @@ def test_an_onnx_file_that_differs_from_pytorch_is_not_written(export, shipped, 
     assert contents(shipped) == before
 
 
+def test_weights_that_are_not_numbers_are_not_written(export, shipped):
+    path = shipped / "weights" / "vae.safetensors"
+    tensors, facts = load_file(path), weights.read("vae", path).facts
+    tensors["decoder.7.bias"] *= float("nan")
+    save_file(tensors, path, {"mnistgen": json.dumps(facts)})
+    code, output = export("--all")
+    assert code == 1
+    assert "nan apart" in output
+    assert not (shipped / "manifest.json").exists()
+
+
+def test_a_file_that_cannot_be_replaced_leaves_the_others(export, shipped):
+    export("--all")
+    (shipped / "gan.onnx").unlink()
+    (shipped / "gan.onnx").mkdir()
+    before = contents(shipped)
+    code, output = export("--all")
+    assert code == 1
+    assert "gan.onnx cannot be written (Is a directory): nothing was changed" in output
+    assert contents(shipped) == before
+
+
 def test_a_disk_that_refuses_leaves_the_former_artifacts(export, shipped, monkeypatch):
     export("--all")
     before = contents(shipped)
@@ -167,10 +189,11 @@ def test_a_disk_that_refuses_leaves_the_former_artifacts(export, shipped, monkey
         (lambda path: shutil.copy(path.with_name("gan.safetensors"), path), "holds weights of the gan, not of the vae"),
         (
             lambda path: save_file({"decoder.0.weight": torch.zeros(1)}, path, {"mnistgen": '{"model": "vae"}'}),
-            "written by our training",
+            "not written by our training",
         ),
+        (lambda path: save_file({"a": torch.zeros(1)}, path, {"mnistgen": "[]"}), "not written by our training"),
     ],
-    ids=["missing", "truncated", "foreign", "another model's", "no facts"],
+    ids=["missing", "truncated", "foreign", "another model's", "few facts", "no facts"],
 )
 def test_weights_that_are_not_ours_are_told_and_nothing_changes(export, shipped, spoil, words):
     spoil(shipped / "weights" / "vae.safetensors")

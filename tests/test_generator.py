@@ -26,7 +26,7 @@ def test_importing_mnistgen_imports_neither_onnxruntime_nor_pillow():
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-def test_images_are_uint8_with_ink_255(generator):
+def test_images_are_bright_ink_on_black_in_uint8(generator):
     images = generator.generate(20, seed=1)
     assert images.dtype == np.uint8
     assert images.shape == (20, 28, 28)
@@ -69,6 +69,7 @@ def test_the_cgan_cycles_through_the_digits_by_index(cgan):
 def test_one_digit_is_asked_for_all_images(cgan):
     np.testing.assert_array_equal(cgan.generate(3, digit=5), cgan.generate(3, digit=[5, 5, 5]))
     np.testing.assert_array_equal(cgan.generate(3, digit=5), cgan.generate(3, digit=np.array([5, 5, 5])))
+    np.testing.assert_array_equal(cgan.generate(3, digit=5), cgan.generate(3, digit=np.array(5)))
     assert (cgan.generate(3, digit=5) != cgan.generate(3, digit=6)).any()
 
 
@@ -86,6 +87,7 @@ def test_the_largest_addresses_can_be_asked_for(generator):
         ({"seed": -1}, "-1 is not a seed"),
         ({"seed": 2**64}, "is not a seed: that is a whole number from 0 to 18446744073709551615"),
         ({"seed": "7"}, "'7' is not a seed"),
+        ({"seed": 10**5000}, "So large a number is not a seed"),
         ({"start": -1}, "-1 is not start"),
         ({"n": 2, "start": 2**63 - 1}, "go beyond"),
         ({"digit": 10}, "10 is not a digit: that is a whole number from 0 to 9"),
@@ -97,6 +99,24 @@ def test_impossible_values_are_refused_in_a_sentence(cgan, arguments, words):
     with pytest.raises(mnistgen.InputError, match=words) as caught:
         cgan.generate(**arguments)
     assert isinstance(caught.value, ValueError)
+
+
+def test_more_latents_than_fit_into_memory_are_refused(cgan):
+    with pytest.raises(mnistgen.InputError, match="do not fit into memory"):
+        cgan.latents(10**15)
+
+
+def test_a_failing_runtime_is_told(cgan, monkeypatch):
+    class Failing:
+        def run(self, outputs, feed):
+            raise RuntimeError("out of memory")
+
+        def get_providers(self):
+            return ["CUDAExecutionProvider"]
+
+    monkeypatch.setattr(cgan, "_sessions", {os.getpid(): Failing()})
+    with pytest.raises(mnistgen.DeviceError, match=r"failed to run the cgan \(CUDAExecutionProvider\): out of memory"):
+        cgan.generate()
 
 
 @pytest.mark.parametrize("name", ["vae", "gan"])
@@ -115,7 +135,11 @@ def test_a_digit_is_refused_by_models_that_take_none(name):
         (np.zeros((0, 128)), np.eye(10)[:0], "n at least 1"),
         (np.zeros((1, 100)), np.eye(10)[:1], r"give one of shape \(n, 128\)"),
         (np.full((1, 128), np.nan), np.eye(10)[:1], "not finite"),
-        ("digits", np.eye(10)[:1], "no array of numbers"),
+        (np.full((1, 128), 1e300), np.eye(10)[:1], "beyond ±1,000,000"),
+        ("digits", np.eye(10)[:1], "no array of real numbers"),
+        (np.full((1, 128), 1j), np.eye(10)[:1], "no array of real numbers"),
+        ([[10**400] * 128], np.eye(10)[:1], "no array of real numbers"),
+        ([[0], [0, 0]], np.eye(10)[:1], "z is no array"),
         (np.zeros((1, 128)), None, "needs a label"),
         (np.zeros((1, 128)), np.eye(10)[:2], "1 rows and label 2"),
     ],

@@ -8,7 +8,6 @@ from conftest import ROOT
 FORBIDDEN = {
     "training": {"mnistgen", "export", "onnx", "onnxruntime"},
     "runtime/mnistgen": {"training", "export", "torch", "torchvision", "onnx", "safetensors"},
-    "export": set(),
 }
 PACKAGES_OF_THE_RUNTIME = {"mnistgen", "numpy", "onnxruntime", "PIL", "click"}
 

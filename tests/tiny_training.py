@@ -1,4 +1,4 @@
-"""A training on a few drawn digits, in its own process: `python tests/tiny_training.py MODEL [KILL_AT] -- OPTIONS`.
+"""A training on a few drawn digits, in a process of its own: the tests call it with MODEL [KILL_AT] -- OPTIONS.
 
 KILL_AT is the number of the file operation, a sync or a rename, at which the process gets SIGKILL.
 """

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,11 +23,13 @@ FACTS = "mnistgen"
 
 
 def make_folder(out: Path) -> None:
-    """Make the folder `out`, or raise TrainingError."""
+    """See that there is a folder `out` to write to, or raise TrainingError."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"The folder {out} cannot be made ({error.strerror}): name another with --out.") from error
+    if not os.access(out, os.W_OK):
+        raise TrainingError(f"The folder {out} cannot be written to: mend that, or name another with --out.")
 
 
 def write(contents: dict[Path, bytes]) -> None:
@@ -35,8 +38,8 @@ def write(contents: dict[Path, bytes]) -> None:
         replace_files(contents)
     except OSError as error:
         raise TrainingError(
-            f"{next(iter(contents)).parent} cannot be written to ({error.strerror}): mend that, then go on after the "
-            f"last whole epoch with --resume."
+            f"{next(iter(contents)).parent} cannot be written to ({error.strerror}): mend that, then go on with "
+            f"--resume, or start again if no epoch had been finished."
         ) from error
 
 
@@ -50,13 +53,14 @@ class Log:
     """The metrics of each finished epoch."""
 
 
-def save(out: Path, training: "Training", log: Log) -> None:
-    """Write the whole state after the last epoch of `log`, and the epochs' metrics as metrics.jsonl."""
+def save(out: Path, training: "Training", log: Log, pictures: dict[str, bytes]) -> None:
+    """Write the whole state after the last epoch of `log`, the epochs' metrics, and that epoch's pictures by name."""
     state = {"config": asdict(training.config), "log": asdict(log), **training.state()}
     buffer = io.BytesIO()
     torch.save(state, buffer)
     lines = "".join(json.dumps(metrics) + "\n" for metrics in log.epochs)
-    write({out / METRICS: lines.encode(), out / STATE: buffer.getvalue()})
+    shown = {out / f"{name}-{len(log.epochs):03d}.png": png for name, png in pictures.items()}
+    write({**shown, out / METRICS: lines.encode(), out / STATE: buffer.getvalue()})
 
 
 def load(out: Path) -> dict:
@@ -70,15 +74,16 @@ def load(out: Path) -> dict:
             f"There is no training in {out} to resume: leave --resume out, or name its folder with --out."
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return {name: state[name] for name in _NAMES}
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises errors of many kinds for files that are not its own
-        raise TrainingError(
-            f"{path} is damaged or no checkpoint of ours: restore it, or start anew elsewhere with --out."
-        ) from error
+        raise foreign(out) from error
 
 
-_NAMES = ("config", "log", "networks", "optimizers", "random", "random_cuda")
+def foreign(out: Path) -> TrainingError:
+    """The error to raise where the state in `out` is not what `save` writes."""
+    return TrainingError(
+        f"{out / STATE} is damaged or no checkpoint of this version: restore it, or start anew elsewhere with --out."
+    )
 
 
 def save_weights(out: Path, training: "Training", log: Log, machine: str) -> Path:

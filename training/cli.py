@@ -4,7 +4,7 @@ import os
 import platform
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -39,9 +39,9 @@ def command(training: type[Training], config: type[Config]) -> click.Command:
             click.echo("\n\n".join(summary(f"{model.upper()} {name}", network) for name, network in networks))
             return
         state = checkpoint.load(out) if resume else None
-        chosen = _resumed(defaults, given, state) if state else replace(defaults, **given)
+        chosen = _resumed(defaults, given, state, out) if state else replace(defaults, **given)
         try:
-            _train(training(chosen), mnist, out, _device(device), state)
+            _train(training(_named(chosen, defaults)), mnist, out, _device(device), state)
         except KeyboardInterrupt:
             click.echo(f"\nStopped. {_how_to_go_on(model, out)}", err=True)
             sys.exit(130)
@@ -74,17 +74,23 @@ def _train(trained: Training, mnist: Path, out: Path, device: torch.device, stat
     trained.to(device)
     log = checkpoint.Log(checkpoint.git_revision())
     if state:
-        trained.load_state(state)
-        log = checkpoint.Log(**state["log"])
+        try:
+            trained.load_state(state)
+            log = checkpoint.Log(**state["log"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise checkpoint.foreign(out) from error
     machine = _machine(device)
     click.echo(f"{config.model.upper()} on {machine}, {len(digits):,} digits, to epoch {config.epochs}")
     fit(trained, digits, held_out, out, log)
     click.echo(f"Weights: {checkpoint.save_weights(out, trained, log, machine)}")
 
 
-def _resumed(defaults: Config, given: dict, state: dict) -> Config:
+def _resumed(defaults: Config, given: dict, state: dict, out: Path) -> Config:
     """The interrupted training's configuration; only the number of epochs may be asked for anew."""
-    saved, done = state["config"], len(state["log"]["epochs"])
+    try:
+        saved, done = asdict(replace(defaults, **state["config"])), len(state["log"]["epochs"])
+    except (KeyError, TypeError) as error:
+        raise checkpoint.foreign(out) from error
     fixed = {"model": defaults.model, **given}
     epochs = fixed.pop("epochs", saved["epochs"])
     for name, value in fixed.items():
@@ -97,6 +103,12 @@ def _resumed(defaults: Config, given: dict, state: dict) -> Config:
     if epochs < done:
         raise TrainingError(f"The training to resume has {done} epochs already: ask for --epochs {done} or more.")
     return replace(defaults, **{**saved, "epochs": epochs})
+
+
+def _named(config: Config, defaults: Config) -> Config:
+    """`config` with the name of the recipe that it is."""
+    same = replace(config, seed=defaults.seed, recipe=defaults.recipe) == defaults
+    return replace(config, recipe=defaults.recipe if same else "custom")
 
 
 def _how_to_go_on(model: str, out: Path) -> str:

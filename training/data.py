@@ -51,10 +51,9 @@ class Digits:
                 images = self.images[chosen].float() / 255  # (B, 1, 28, 28)
                 yield images, self.labels[chosen]
 
-    def batch_count(self, size: int) -> int:
-        """How many batches `batches(size)` yields."""
-        whole, rest = divmod(len(self), size)
-        return whole + (rest > 1)
+    def epoch_size(self, size: int) -> int:
+        """How many digits `batches(size)` yields."""
+        return len(self) - (len(self) % size == 1)
 
 
 def load(folder: Path, split: str) -> Digits:
@@ -64,18 +63,20 @@ def load(folder: Path, split: str) -> Digits:
     """
     from training.vision import MNIST  # a slow import, which --summary does without
 
+    raw = folder / "MNIST" / "raw"
     try:
         read = MNIST(str(folder), train=split == "train", download=True)
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TrainingError(
-            f"MNIST is not in {folder}, or is damaged there, and could not be downloaded ({reason}): put its four .gz "
-            f"files into {folder / 'MNIST' / 'raw'}, or name the folder that holds MNIST/raw with --data."
+            f"MNIST is missing or damaged in {raw} and could not be downloaded ({reason}): put its four .gz files "
+            f"there and delete all others, or name another folder that holds MNIST/raw with --data."
         ) from error
     digits = Digits(read.data[:, None], read.targets)
     if _sha256(digits) != SHA256[split]:
         raise TrainingError(
-            f"{folder / 'MNIST' / 'raw'} does not hold MNIST's {split} set as published: delete it and start again."
+            f"{raw} does not hold MNIST's {split} set as published: delete the files there that do not end in .gz, and "
+            f"start again."
         )
     return digits
 

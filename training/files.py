@@ -1,5 +1,6 @@
 """Files that are never half there."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,10 +8,13 @@ from pathlib import Path
 def replace_files(contents: dict[Path, bytes]) -> None:
     """Put `contents` in the place of the files at these paths.
 
-    All are written and synced beside their places before the first is renamed into it, so whatever happens, a path
-    holds either what it held or all of its content. Raises OSError, and leaves every path as it was, if the disk
-    refuses.
+    All are written and synced beside their places before the first is renamed into it, in the order given. So whatever
+    happens, a path holds either what it held or all of its content; and if the disk refuses, OSError is raised and
+    every path holds what it held.
     """
+    for path in contents:
+        if path.is_dir():  # found out by renaming, after others have been renamed, it would be too late
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     parts = {path: path.with_name(f".{path.name}.part") for path in contents}
     try:
         for path, part in parts.items():

@@ -53,4 +53,5 @@ class WideKernelConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         flipped = self.weight.flip(2, 3).transpose(0, 1)  # (in, out, k, k)
-        return F.conv_transpose2d(x, flipped, self.bias, padding=self.padding)
+        padding = [size - 1 - padding for size, padding in zip(self.kernel_size, self.padding, strict=True)]
+        return F.conv_transpose2d(x, flipped, self.bias, padding=padding)

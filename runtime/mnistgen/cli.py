@@ -17,8 +17,10 @@ from mnistgen.latents import SEED_END
 from mnistgen.manifest import Manifest, Model, artifacts_folder
 from mnistgen.session import check_device
 
-MOST = 1000
+MOST_DIGITS = 1000
 """Digits in one picture at most; more belong into an array of the API."""
+MOST_PIXELS = 200_000_000
+"""Pixels in one picture at most, a byte each."""
 
 
 def _parse_digits(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
@@ -50,7 +52,7 @@ def mnistgen() -> None:
 @mnistgen.command(context_settings=_SETTINGS)
 @click.option("--model", "name", default="cgan", show_default=True, help="What draws: vae, gan or cgan.")
 @click.option("--digit", "digits", callback=_parse_digits, help="What to draw (cgan only): 5, or 3,1,4, or 0-9.")
-@click.option("--n", type=click.IntRange(1, MOST), help="How many; several digits in turn.  [default: 1 of each]")
+@click.option("--n", type=click.IntRange(1, MOST_DIGITS), help="How many, the digits in turn.  [default: one each]")
 @click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same digits.  [default: a new one]")
 @click.option("--out", type=_FILE, help="PNG file to write.  [default: named after what is drawn]")
 @click.option("--scale", type=click.IntRange(1, 64), default=8, show_default=True, help="Enlargement; 1 gives 28×28.")
@@ -80,7 +82,10 @@ def run(
     check_device(device)
     manifest = Manifest(artifacts_folder())
     _check_digits(manifest, manifest.model(name), digits)
+    if digits is None and manifest.model(name).classes:
+        digits = list(range(min(n or 1, 10)))
     n = n or len(digits or [0])
+    _check_size(n, scale)
     seed = secrets.randbits(32) if seed is None else seed
     path = out or Path(_file_name(name, digits, n, seed))
     _check_path(path)
@@ -99,7 +104,7 @@ def run(
         }
         click.echo(json.dumps(facts))
     elif not quiet:
-        if sys.stdout.isatty():
+        if sys.stdout and sys.stdout.isatty():
             click.echo(images.preview(drawn))
         click.echo(f"{path}  seed {seed}  {generator.provider}")
 
@@ -126,11 +131,22 @@ def _check_digits(manifest: Manifest, model: Model, digits: list[int] | None) ->
         raise InputError(f"The {model.name} draws whatever comes: for a digit of your choice take --model {able}.")
 
 
+def _check_size(n: int, scale: int) -> None:
+    if n > MOST_DIGITS:
+        raise InputError(f"{n} digits are too many for one picture: ask for {MOST_DIGITS} at most.")
+    if n * (28 * scale) ** 2 > MOST_PIXELS:
+        raise InputError(f"{n} digits at scale {scale} are too large a picture: ask for fewer, or a smaller --scale.")
+
+
 def _check_path(path: Path) -> None:
     """Refuse what would be refused after the work, too."""
     if path.suffix.lower() != ".png":
         raise InputError(f"{path} is no PNG file: give --out a name that ends in .png.")
-    if not path.parent.is_dir():
+    try:
+        is_folder = path.parent.is_dir()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror}): name another file with --out.") from error
+    if not is_folder:
         raise OutputError(f"There is no folder {path.parent} to write to: make it, or name another file with --out.")
 
 
@@ -149,7 +165,8 @@ def call(command: click.Command, name: str, arguments: list[str] | None = None) 
     """Run `command` as `name`; the exit code. What fails is told in one line on stderr (contract C6)."""
     try:
         code = command.main(arguments, name, standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:  # None where the caller has closed it
+            sys.stdout.flush()
         return int(code or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
@@ -161,10 +178,10 @@ def call(command: click.Command, name: str, arguments: list[str] | None = None) 
     except (MnistgenError, click.ClickException) as error:
         return _fail(name, str(error), 1)
     except (KeyboardInterrupt, click.Abort):
-        return _fail(name, "Interrupted; nothing was written.", 130)
+        return _fail(name, "Interrupted.", 130)
     except OSError as error:  # a closed pipe, or a full disk behind the standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's exit can flush
-        return _fail(name, f"The output cannot be printed ({error.strerror}).", 1)
+        return _fail(name, f"{error.filename or 'The output'} cannot be written ({error.strerror}).", 1)
 
 
 def _fail(name: str, sentence: str, code: int) -> int:

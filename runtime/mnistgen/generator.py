@@ -5,12 +5,12 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnistgen.errors import InputError
+from mnistgen.errors import DeviceError, InputError
 from mnistgen.latents import INDEX_END, SEED_END, latents
 from mnistgen.manifest import Manifest, Model, artifacts_folder
 from mnistgen.resources import usable_cores
@@ -22,8 +22,11 @@ Digits = list[int] | tuple[int, ...] | range | NDArray[np.integer]
 _CHUNK = 16
 """Images in one run of the model: few enough that what passes between its layers stays in a core's cache."""
 
+_LARGEST = 1_000_000
+"""Magnitude up to which latents and labels are taken: far beyond any use, and far from float32's own end."""
 
-def load(model: str = "cgan", *, device: str = "auto", artifacts: Path | None = None) -> "Generator":
+
+def load(model: str = "cgan", *, device: str = "auto", artifacts: str | Path | None = None) -> "Generator":
     """The generator called `model` ("vae", "gan" or "cgan"), ready to use on `device` ("auto", "cpu" or "gpu").
 
     `artifacts` names a folder with a manifest and models of your own; without it, those that come with mnistgen are
@@ -31,7 +34,7 @@ def load(model: str = "cgan", *, device: str = "auto", artifacts: Path | None = 
 
     >>> images = mnistgen.load("cgan").generate(3, digit=5, seed=0)  # uint8 (3, 28, 28)
     """
-    return Generator(Manifest(artifacts or artifacts_folder()), model, device)
+    return Generator(Manifest(Path(artifacts or artifacts_folder())), model, device)
 
 
 class Generator:
@@ -78,13 +81,16 @@ class Generator:
     def latents(self, n: int = 1, *, seed: int = 0, start: int = 0) -> NDArray[np.float32]:
         """The latents (n, latent_size), float32 and unit normal, that `generate` decodes for the same arguments."""
         n, seed, start = _address(n, seed, start)
-        return latents(n, self.model.latent_size, seed, start)
+        try:
+            return latents(n, self.model.latent_size, seed, start)
+        except (MemoryError, ValueError) as error:
+            raise _too_many(n) from error
 
     def decode(self, z: ArrayLike, label: ArrayLike | None = None) -> NDArray[np.float32]:
         """Digits (n, 28, 28), float32 in [0, 1], ink 1, from latents `z` (n, latent_size) of your own.
 
         The CGAN needs a `label` (n, 10): one-hot, or a mixture that lies between digits. Raises InputError for other
-        shapes or values that are not finite, and for a label where the model takes none.
+        shapes, values that are not finite or beyond ±1,000,000, and for a label where the model takes none.
         """
         latent = _matrix("z", z, self.model.latent_size)
         if not self.model.classes:
@@ -110,7 +116,11 @@ class Generator:
     def _run(self, z: NDArray[np.float32], label: NDArray[np.float32] | None) -> NDArray[np.float32]:
         """One run of the model: latents (n, latent), labels (n, classes) → digits (n, 28, 28) in [0, 1]."""
         feed = {"z": z} if label is None else {"z": z, "label": label}
-        (image,) = self._session().run(["image"], feed)  # (n, 1, 28, 28)
+        session = self._session()
+        try:
+            (image,) = session.run(["image"], feed)  # (n, 1, 28, 28)
+        except Exception as error:  # onnxruntime's exceptions have no common base of their own
+            raise DeviceError(f"ONNX Runtime failed to run the {self.model.name} ({self.provider}): {error}") from error
         digits: NDArray[np.float32] = image[:, 0]
         return digits
 
@@ -120,12 +130,12 @@ class Generator:
             return None
         if not self.model.classes:
             raise InputError(self._no_digits())
-        if not isinstance(digit, list | tuple | range | np.ndarray):
-            one = np.uint8(_integer("a digit", digit, self.model.classes))
-            return np.broadcast_to(one, (n,))
-        if len(digit) != n:
-            raise InputError(f"digit names {len(digit)} digits for {n} images: give one for all, or one for each.")
-        return np.array([_integer("a digit", one, self.model.classes) for one in digit], dtype=np.uint8)
+        if isinstance(digit, list | tuple | range | np.ndarray) and np.ndim(digit):
+            if len(digit) != n:
+                raise InputError(f"digit names {len(digit)} digits for {n} images: give one for all, or one for each.")
+            return np.array([_integer("a digit", one, self.model.classes) for one in digit], dtype=np.uint8)
+        one = np.uint8(_integer("a digit", cast(SupportsIndex, digit), self.model.classes))
+        return np.broadcast_to(one, (n,))
 
     def _no_digits(self) -> str:
         return f"The {self.model.name} draws whatever comes, no digit that is asked for: the cgan does."
@@ -175,31 +185,37 @@ def _address(n: int, seed: int, start: int) -> tuple[int, int, int]:
 
 
 def _integer(what: str, value: SupportsIndex, end: int, least: int = 0) -> int:
+    valid = f"that is a whole number from {least} to {end - 1}"
     try:
         number = operator.index(value)
     except TypeError as error:
-        raise InputError(f"{value!r} is not {what}: that is a whole number from {least} to {end - 1}.") from error
+        raise InputError(f"{value!r} is not {what}: {valid}.") from error
     if not least <= number < end:
-        raise InputError(f"{number} is not {what}: that is a whole number from {least} to {end - 1}.")
+        shown = number if abs(number) < 2**128 else "So large a number"  # Python refuses to print very long ones
+        raise InputError(f"{shown} is not {what}: {valid}.")
     return number
 
 
 def _matrix(name: str, value: ArrayLike, width: int) -> NDArray[np.float32]:
     try:
-        matrix = np.ascontiguousarray(value, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} is no array of numbers: give one of shape (n, {width}).") from error
-    if matrix.ndim != 2 or matrix.shape[1] != width or not len(matrix):
-        raise InputError(f"{name} has shape {matrix.shape}: give one of shape (n, {width}), n at least 1.")
-    if not np.isfinite(matrix).all():
-        raise InputError(f"{name} holds values that are not finite: give finite float32 numbers.")
-    return matrix
+        array = np.asarray(value)
+    except ValueError as error:  # rows of several lengths
+        raise InputError(f"{name} is no array: give one of shape (n, {width}).") from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name} is no array of real numbers: give one of shape (n, {width}).")
+    if array.ndim != 2 or array.shape[1] != width or not len(array):
+        raise InputError(f"{name} has shape {array.shape}: give one of shape (n, {width}), n at least 1.")
+    if not (np.abs(array) <= _LARGEST).all():
+        raise InputError(f"{name} holds values that are not finite, or beyond ±{_LARGEST:,}: give smaller ones.")
+    return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def _allocate(n: int) -> NDArray[np.uint8]:
     try:
         return np.empty((n, 28, 28), dtype=np.uint8)
     except (MemoryError, ValueError) as error:
-        raise InputError(
-            f"{n} images do not fit into memory: ask for fewer at a time, and go on with start."
-        ) from error
+        raise _too_many(n) from error
+
+
+def _too_many(n: int) -> InputError:
+    return InputError(f"{n} images do not fit into memory: ask for fewer at a time, and go on with start.")

@@ -1,5 +1,6 @@
 """Digits as pictures: one grid, a PNG file, a preview in the terminal."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -34,7 +35,7 @@ def write_png(picture: NDArray[np.uint8], path: Path) -> None:
         from PIL import Image
     except ImportError as error:
         raise MissingPackageError("Pillow is not installed: pip install pillow.") from error
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".mnistgen-{os.getpid()}.part")
     try:
         Image.fromarray(picture).save(temporary, format="PNG")
         temporary.replace(path)
@@ -42,7 +43,8 @@ def write_png(picture: NDArray[np.uint8], path: Path) -> None:
         reason = error.strerror or str(error)
         raise OutputError(f"{path} cannot be written ({reason}): name another file with --out.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where it cannot be deleted it could not be made either
+            temporary.unlink(missing_ok=True)
 
 
 def preview(digits: NDArray[np.uint8]) -> str:

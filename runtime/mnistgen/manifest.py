@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from mnistgen.errors import ArtifactError, UnknownModelError
 
@@ -14,7 +14,7 @@ SCHEMA = "1.0"
 
 @dataclass(frozen=True)
 class Model:
-    """A model that ships, as the manifest describes it."""
+    """A model that ships, as the manifest describes it; raises TypeError where a value is of another type."""
 
     name: str
     file: str
@@ -46,6 +46,12 @@ class Model:
     """Command, device and last metrics of the training."""
     verification: dict[str, Any]
     """How far ONNX Runtime was from PyTorch when the file was made."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            plain = get_origin(field.type) or field.type
+            if not isinstance(getattr(self, field.name), plain):  # type: ignore[arg-type]
+                raise TypeError(field.name)
 
 
 class Manifest:

@@ -17,8 +17,9 @@ def usable_cores() -> int:
 def _granted_cores(root: Path, membership: Path) -> float:
     """Cores' worth of time that the process's control groups grant it; infinite without a quota.
 
-    `membership` names the process's group below `root`; a group's quota binds its subgroups, too. Source: the Linux
-    kernel's documentation of cgroup v2 (`cpu.max`) and v1 (`cpu.cfs_quota_us`).
+    `membership` names the process's group below `root`; in version 2 a group's quota binds its subgroups, too. Of
+    version 1 the group that a container shows at `root` is read. Source: the Linux kernel's documentation of cgroup v2
+    (`cpu.max`) and v1 (`cpu.cfs_quota_us`).
     """
     try:
         own = root / membership.read_text().rpartition("0::/")[2].strip()

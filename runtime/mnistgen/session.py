@@ -50,7 +50,8 @@ def _import_runtime() -> Any:
         import onnxruntime
     except ImportError as error:
         raise MissingPackageError(
-            "ONNX Runtime is not installed: pip install 'mnistgen[cpu]', or 'mnistgen[gpu]' for an NVIDIA GPU."
+            f"ONNX Runtime cannot be imported ({error}): pip install 'mnistgen[cpu]', or 'mnistgen[gpu]' for an "
+            "NVIDIA GPU."
         ) from error
     return onnxruntime
 
