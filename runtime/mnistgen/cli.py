@@ -81,32 +81,26 @@ def run(
     """
     check_device(device)
     manifest = Manifest(artifacts_folder())
-    _check_digits(manifest, manifest.model(name), digits)
-    if digits is None and manifest.model(name).classes:
-        digits = list(range(min(n or 1, 10)))
+    model = manifest.model(name)
+    _check_digits(manifest, model, digits)
+    if digits is None and model.classes:
+        digits = list(range(min(n or 1, model.classes)))
     n = n or len(digits or [0])
     _check_size(n, scale)
     seed = secrets.randbits(32) if seed is None else seed
     path = out or Path(_file_name(name, digits, n, seed))
     _check_path(path)
-    generator = Generator(manifest, name, device)
     asked = [digits[i % len(digits)] for i in range(n)] if digits else None
-    drawn = generator.generate(n, digit=asked, seed=seed)
+    generator = Generator(manifest, name, device)
+    drawn = generator.generate(n, digit=asked, seed=seed)  # (n, 28, 28)
     images.write_png(images.grid(drawn, scale), path)
+    facts = {"path": str(path), "model": name, "n": n, "digits": asked, "seed": seed, "provider": generator.provider}
     if as_json:
-        facts = {
-            "path": str(path),
-            "model": name,
-            "n": n,
-            "digits": asked,
-            "seed": seed,
-            "provider": generator.provider,
-        }
         click.echo(json.dumps(facts))
     elif not quiet:
         if sys.stdout and sys.stdout.isatty():
             click.echo(images.preview(drawn))
-        click.echo(f"{path}  seed {seed}  {generator.provider}")
+        click.echo("{path}  seed {seed}  {provider}".format(**facts))
 
 
 @mnistgen.command()
