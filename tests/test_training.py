@@ -19,7 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch.nn.utils import parameters_to_vector
 
-from training import cgan, cli, data, gan, vae
+from training import bench, cgan, cli, data, gan, vae
 
 MODULES = {"vae": vae, "gan": gan, "cgan": cgan}
 METRICS = {
@@ -317,3 +317,11 @@ def test_bfloat16_is_used_where_the_processor_has_it(monkeypatch):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda capabilities=capabilities: capabilities)
         assert cli.has_bfloat16(cpu) is expected
         assert vae.Training(vae.Config()).autocast()._enabled is expected
+
+
+def test_the_benchmark_compares_each_choice():
+    done = CliRunner().invoke(bench.main, ["--rounds", "1"])
+    assert done.exit_code == 0
+    rows = [line.split() for line in done.output.splitlines()[1:]]
+    assert len(rows) == sum(map(len, bench.CASES.values()))
+    assert [row[-1] for row in rows if "trained" in row] == ["1.00"] * 3

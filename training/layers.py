@@ -26,8 +26,8 @@ def batch_norm(features: int, dimensions: int) -> nn.Module:
 class Dropout(nn.Module):
     """Inverted dropout (Srivastava et al. 2014) whose mask costs 16 random bits an element.
 
-    `nn.Dropout` draws a whole float for each, one after the other on a CPU: a third of the GAN's training time. The
-    share dropped is `share` to within 2⁻¹⁶.
+    `nn.Dropout` draws a whole float for each, one after the other on a CPU; `python -m training.bench` shows what that
+    costs. The share dropped is `share` to within 2⁻¹⁶.
     """
 
     def __init__(self, share: float):
@@ -47,8 +47,8 @@ class Dropout(nn.Module):
 class WideKernelConv2d(nn.Conv2d):
     """A stride-1 convolution to few channels, computed as the transposed convolution that equals it.
 
-    oneDNN pads the output channels of a convolution, and of its gradients, to 16 and more; those of a transposed
-    convolution to 1 channel it does not. Forward and backward together take half the time or less on a CPU.
+    On a CPU, oneDNN spends as much on one output channel of a convolution as on sixteen, and not so on one of a
+    transposed convolution; `python -m training.bench` compares both.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ Digits = list[int] | tuple[int, ...] | range | NDArray[np.integer]
 """What each of several images shall show."""
 
 _CHUNK = 16
-"""Images in one run of the model: few enough that what passes between its layers stays in a core's cache."""
+"""Images in one run of the model: enough to fill its matrix products, few enough that requests split over the cores."""
 
 _LARGEST = 1_000_000
 """Magnitude up to which latents and labels are taken: far beyond any use, and far from float32's own end."""
