@@ -4,6 +4,7 @@ import io
 import json
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Config:
     """"seed" where all but the seed is as in the seed recipe, else "custom"."""
 
 
-class Training:
+class Training(ABC):
     """Networks, drawn from the configuration's seed, their optimizers, and one step; each model has its own."""
 
     ships: ClassVar[tuple[str, ...]]
@@ -52,13 +53,13 @@ class Training:
         for network in networks.values():
             glorot(network)
 
+    @abstractmethod
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Learn from digits (B, 1, 28, 28) in [0, 1] and labels (B,); return scalar metrics."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
         """Digits (N, 1, 28, 28) in [0, 1] to look at, by name; `held_out` (20, 1, 28, 28) are from the test set."""
-        raise NotImplementedError
 
     def to(self, device: torch.device) -> None:
         """Move to `device`; channels last, as convolutions are fastest on CPUs and GPUs alike."""
