@@ -18,19 +18,14 @@ from mnistgen.errors import ArtifactError
 from mnistgen.manifest import SCHEMA, Manifest, Model
 from training.files import replace_files
 
+_FOLDER = click.Path(path_type=Path)
+
 
 @click.command()
 @click.option("--all", "every", is_flag=True, help="Export all models.")
 @click.option("--model", "names", multiple=True, type=click.Choice(list(GRAPHS)), help="Export this one; repeatable.")
-@click.option(
-    "--checkpoints",
-    type=click.Path(path_type=Path),
-    default="checkpoints",
-    show_default=True,
-    help="Folder with the trainings' folders.",
-)
-@click.option("--artifacts", type=click.Path(path_type=Path), default="artifacts", show_default=True,
-              help="Folder to write to, and where weights/ serves models without a finished training.")  # fmt: skip
+@click.option("--checkpoints", type=_FOLDER, default="checkpoints", show_default=True, help="Folder of the trainings.")
+@click.option("--artifacts", type=_FOLDER, default="artifacts", show_default=True, help="Folder to write to.")
 def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path) -> None:
     """Convert the VAE's decoder and the GANs' generators to ONNX, checked against PyTorch.
 

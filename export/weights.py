@@ -61,7 +61,8 @@ def read(model: str, path: Path) -> Weights:
     try:
         content = path.read_bytes()
         tensors = safetensors.torch.load(content)
-        facts = {name: _metadata(content)[name] for name in FACTS}
+        noted = _noted(content)
+        facts = {name: noted[name] for name in FACTS}
     except OSError as error:
         raise ExportError(f"{path} cannot be read ({error.strerror}).") from error
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
@@ -73,7 +74,7 @@ def read(model: str, path: Path) -> Weights:
     return Weights(path, content, facts, tensors)
 
 
-def _metadata(content: bytes) -> dict[str, Any]:
+def _noted(content: bytes) -> dict[str, Any]:
     """What our training noted in a safetensors file: eight bytes give the length of its header, which is JSON."""
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     return json.loads(header["__metadata__"][checkpoint.FACTS])

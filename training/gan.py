@@ -91,12 +91,11 @@ class Training(fit.Training):
         }
 
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         real = images * 2 - 1  # (N, 1, 28, 28) in [-1, 1]
         with self.autocast():
-            fake = self.networks["generator"](torch.randn(len(real), 100, device=real.device))  # (N, 1, 28, 28)
-            on_real, on_fake = (
-                self.networks["discriminator"](digits).float() for digits in (real, fake)
-            )  # (N, 1) each
+            fake = generator(torch.randn(len(real), 100, device=real.device))  # (N, 1, 28, 28)
+            on_real, on_fake = discriminator(real).float(), discriminator(fake).float()  # (N, 1) each
         g_loss, d_loss = generator_loss(on_fake), discriminator_loss(on_real, on_fake)
         fit.descend(self.optimizers["generator"], g_loss, retain_graph=True)  # d_loss's gradient passes no generator
         fit.descend(self.optimizers["discriminator"], d_loss)
