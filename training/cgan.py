@@ -114,7 +114,7 @@ class Training(fit.Training):
         return {"samples": self.networks["generator"](self.fixed_latents(100, 128), label)}
 
 
-main = command(Training, Config)
+main = command({"seed": (Training, Config)})
 
 if __name__ == "__main__":
     main()

@@ -86,20 +86,19 @@ def foreign(out: Path) -> TrainingError:
     )
 
 
-def save_weights(out: Path, training: "Training", log: Log, machine: str) -> Path:
+def save_weights(out: Path, training: "Training", log: Log, command: str, machine: str) -> Path:
     """Write the weights that ship, float32, and in the file's metadata how they came about; return the file's path."""
     tensors = {
         f"{name}.{key}": value.float().cpu().contiguous()
         for name in training.ships
-        for key, value in training.networks[name].state_dict().items()
+        for key, value in training.final(name).state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
     config = training.config
-    options = f"--epochs {config.epochs} --batch-size {config.batch_size} --seed {config.seed}"
-    limit = f" --limit {config.limit}" if config.limit else ""
     facts = {
         **asdict(config),
-        "command": f"python -m training.{config.model} {options}{limit}",
+        "recipe": "custom" if config.is_custom else config.recipe,
+        "command": command,
         "training_data": "MNIST, training set" + (f", first {config.limit} images" if config.limit else ""),
         "device": machine,
         "git_revision": log.git_revision,

@@ -4,44 +4,63 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
 import torch
 
-from training import checkpoint, data
+from training import checkpoint, data, fit
 from training.errors import TrainingError
-from training.fit import Config, Training, fit, has_bfloat16
+from training.fit import Config, Training, has_bfloat16
 from training.summary import summary
 
+Recipes = Mapping[str, tuple[type[Training], type[Config]]]
+"""The trainings of one model, each with the configuration whose defaults are the recipe."""
 
-def command(training: type[Training], config: type[Config]) -> click.Command:
-    """The command that trains `training`, its defaults those of `config`."""
-    defaults = config()
-    model = defaults.model
+
+def command(recipes: Recipes, purpose: str = "`python -m export.onnx` turns into an ONNX file") -> click.Command:
+    """The command that trains one model by one of `recipes`, the first unless another is asked for.
+
+    `purpose` says what becomes of the weights, as a sentence's end that follows "which".
+    """
+    usual = next(iter(recipes))
+    configs = {name: config() for name, (_, config) in recipes.items()}
+    model = configs[usual].model
     folder = click.Path(path_type=Path, file_okay=False)
 
-    @click.command(help=_HELP.format(name=model.upper(), model=model))
-    @click.option("--epochs", type=click.IntRange(1), help=f"Passes over the digits.  [default: {defaults.epochs}]")
-    @click.option("--batch-size", type=click.IntRange(2), help=f"Digits a step.  [default: {defaults.batch_size}]")
-    @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help=f"Of all draws.  [default: {defaults.seed}]")
+    def default(name: str) -> str:
+        values = {recipe: str(getattr(config, name)) for recipe, config in configs.items()}
+        if len(set(values.values())) == 1:
+            return f"  [default: {values[usual]}]"
+        return f"  [default: {', '.join(f'{value} ({recipe})' for recipe, value in values.items())}]"
+
+    @click.command(help=_help(model, list(recipes), purpose))
+    @click.option("--recipe", type=click.Choice(list(recipes)), help=f"How to train.  [default: {usual}]")
+    @click.option("--epochs", type=click.IntRange(1), help=f"Passes over the digits.{default('epochs')}")
+    @click.option("--batch-size", type=click.IntRange(2), help=f"Digits a step.{default('batch_size')}")
+    @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help=f"Of all draws.{default('seed')}")
     @click.option("--limit", type=click.IntRange(2, 60_000), help="Train with the first so many digits only.")
     @click.option("--data", "mnist", type=folder, default="data", show_default=True, help="Folder of MNIST.")
     @click.option("--out", type=folder, default=f"checkpoints/{model}", show_default=True, help="Folder of results.")
     @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
     @click.option("--resume", is_flag=True, help="Go on after the last whole epoch in --out.")
     @click.option("--summary", "only_summary", is_flag=True, help="Print both networks' layers, and train nothing.")
-    def main(mnist: Path, out: Path, device: str, resume: bool, only_summary: bool, **asked: int | None) -> None:
+    def main(mnist: Path, out: Path, device: str, resume: bool, only_summary: bool, **asked: str | int | None) -> None:
         given = {name: value for name, value in asked.items() if value is not None}
+        state = checkpoint.load(out) if resume and not only_summary else None
+        recipe = given.get("recipe", _recipe(state, usual, out))
+        if recipe not in recipes:
+            raise checkpoint.foreign(out)
+        training, defaults = recipes[recipe][0], configs[recipe]
         if only_summary:
             networks = training(defaults).networks.items()
             click.echo("\n\n".join(summary(f"{model.upper()} {name}", network) for name, network in networks))
             return
-        state = checkpoint.load(out) if resume else None
         chosen = _resumed(defaults, given, state, out) if state else replace(defaults, **given)
         try:
-            _train(training(_named(chosen, defaults)), mnist, out, _device(device), state)
+            _train(training(chosen), mnist, out, _device(device), state)
         except KeyboardInterrupt:
             click.echo(f"\nStopped. {_how_to_go_on(model, out)}", err=True)
             sys.exit(130)
@@ -52,15 +71,23 @@ def command(training: type[Training], config: type[Config]) -> click.Command:
 _HELP = """Train the {name} on MNIST.
 
 After each epoch the folder --out holds the whole state, the metrics so far and pictures of samples; after the last
-one also the weights, which `python -m export.onnx --model {model}` turns into an ONNX file. MNIST is downloaded into
-the folder --data if it is not there.
+one also the weights, which {purpose}. MNIST is downloaded into the folder --data if it is not there.
 
 \b
 Examples:
-  python -m training.{model}                                          the seed recipe
-  python -m training.{model} --limit 2000 --epochs 1 --out /tmp/try   a quick try
-  python -m training.{model} --resume                                 go on after an interruption
+  {examples}
 """
+
+
+def _help(model: str, recipes: list[str], purpose: str) -> str:
+    examples = {
+        "": f"the {recipes[0]} recipe",
+        **{f" --recipe {name}": f"the {name} recipe" for name in recipes[1:]},
+        " --limit 2000 --epochs 1 --out /tmp/try": "a quick try",
+        " --resume": "go on after an interruption",
+    }
+    lines = (f"python -m training.{model}{options}".ljust(66) + note for options, note in examples.items())
+    return _HELP.format(name=model.upper(), purpose=purpose, examples="\n  ".join(lines))
 
 
 def _train(trained: Training, mnist: Path, out: Path, device: torch.device, state: dict | None) -> None:
@@ -81,8 +108,16 @@ def _train(trained: Training, mnist: Path, out: Path, device: torch.device, stat
             raise checkpoint.foreign(out) from error
     machine = _machine(device)
     click.echo(f"{config.model.upper()} on {machine}, {len(digits):,} digits, to epoch {config.epochs}")
-    fit(trained, digits, held_out, out, log)
-    click.echo(f"Weights: {checkpoint.save_weights(out, trained, log, machine)}")
+    fit.fit(trained, digits, held_out, out, log)
+    click.echo(f"Weights: {checkpoint.save_weights(out, trained, log, _command(config), machine)}")
+
+
+def _recipe(state: dict | None, usual: str, out: Path) -> str:
+    """The recipe of the training to resume, or the usual one."""
+    try:
+        return state["config"]["recipe"] if state else usual
+    except (KeyError, TypeError) as error:
+        raise checkpoint.foreign(out) from error
 
 
 def _resumed(defaults: Config, given: dict, state: dict, out: Path) -> Config:
@@ -105,10 +140,12 @@ def _resumed(defaults: Config, given: dict, state: dict, out: Path) -> Config:
     return replace(defaults, **{**saved, "epochs": epochs})
 
 
-def _named(config: Config, defaults: Config) -> Config:
-    """`config` with the name of the recipe that it is."""
-    same = replace(config, seed=defaults.seed, recipe=defaults.recipe) == defaults
-    return replace(config, recipe=defaults.recipe if same else "custom")
+def _command(config: Config) -> str:
+    """What to type for the training that `config` describes."""
+    recipe = "" if config.recipe == fit.Config.recipe else f"--recipe {config.recipe} "
+    limit = f" --limit {config.limit}" if config.limit else ""
+    options = f"{recipe}--epochs {config.epochs} --batch-size {config.batch_size} --seed {config.seed}{limit}"
+    return f"python -m training.{config.model} {options}"
 
 
 def _how_to_go_on(model: str, out: Path) -> str:

@@ -1,5 +1,6 @@
 """What the three trainings share: their state, one epoch after the other, and what is written after each."""
 
+import copy
 import io
 import json
 import math
@@ -7,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,7 +36,13 @@ class Config:
     limit: int | None = None
     """Train with the first so many images only; None for all 60,000."""
     recipe: str = "seed"
-    """"seed" where all but the seed is as in the seed recipe, else "custom"."""
+    """Name of the recipe: "seed" is the usual one. The other settings are the recipe's unless `is_custom`."""
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether anything but the seed is not as the recipe has it."""
+        usual = type(self)()
+        return replace(self, seed=usual.seed) != usual
 
 
 class Training(ABC):
@@ -44,11 +51,14 @@ class Training(ABC):
     ships: ClassVar[tuple[str, ...]]
     """The networks whose weights a finished training leaves."""
     optimizers: dict[str, torch.optim.Optimizer]
+    progress: float = 0.0
+    """Share of all steps that have been taken, for recipes that change something on the way."""
 
     def __init__(self, config: Config, **networks: nn.Module):
         self.config = config
         self.device = torch.device("cpu")
         self.networks = networks
+        self.averages: dict[str, nn.Module] = {}
         torch.manual_seed(config.seed)
         for network in networks.values():
             glorot(network)
@@ -61,10 +71,28 @@ class Training(ABC):
     def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
         """Digits (N, 1, 28, 28) in [0, 1] to look at, by name; `held_out` (20, 1, 28, 28) are from the test set."""
 
+    def end_epoch(self, digits: Digits) -> None:  # noqa: B027 (most have nothing to do)
+        """What is left to do after an epoch with `digits`, before its results are written."""
+
+    def keep_average(self, name: str) -> None:
+        """From now on keep an average of the network `name`; it ships in the network's place."""
+        self.averages[name] = copy.deepcopy(self.networks[name]).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update_averages(self, decay: float) -> None:
+        """Move the averages' weights towards the networks' by a share of 1 - `decay`."""
+        for name, average in self.averages.items():
+            for kept, new in zip(average.parameters(), self.networks[name].parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+
+    def final(self, name: str) -> nn.Module:
+        """The network `name` as it ships."""
+        return self.averages.get(name, self.networks[name])
+
     def to(self, device: torch.device) -> None:
         """Move to `device`; channels last, as convolutions are fastest on CPUs and GPUs alike."""
         self.device = device
-        for network in self.networks.values():
+        for network in [*self.networks.values(), *self.averages.values()]:
             network.to(device, memory_format=torch.channels_last)
 
     def autocast(self) -> torch.autocast:
@@ -79,6 +107,7 @@ class Training(ABC):
         """All that the next epoch depends on."""
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "averages": {name: network.state_dict() for name, network in self.averages.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
@@ -88,6 +117,8 @@ class Training(ABC):
         """Continue from what `state` returned."""
         for name, network in self.networks.items():
             network.load_state_dict(state["networks"][name])
+        for name, network in self.averages.items():
+            network.load_state_dict(state["averages"][name])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         torch.set_rng_state(state["random"])
@@ -106,6 +137,12 @@ def has_bfloat16(device: torch.device) -> bool:
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
     """Adam (Kingma & Ba 2014) with Keras' epsilon."""
     return torch.optim.Adam(parameters, learning_rate, eps=1e-7, fused=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """The steps that `optimizer` takes from now on."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor, retain_graph: bool = False) -> None:
@@ -133,7 +170,8 @@ def fit(training: Training, digits: Digits, held_out: Tensor, out: Path, log: Lo
             started = time.perf_counter()
             with tqdm(total=size, disable=None, position=0, leave=False, **_BAR) as bar:
                 bar.set_description(f"epoch {epoch}/{epochs}")
-                metrics = _epoch(training, digits, [bar, run])
+                metrics = _epoch(training, digits, epoch, [bar, run])
+            training.end_epoch(digits)
             metrics = {"epoch": epoch, **metrics, "seconds": round(time.perf_counter() - started, 2)}
             log.epochs.append(metrics)
             checkpoint.save(out, training, log, _pictures(training, held_out))
@@ -143,13 +181,14 @@ def fit(training: Training, digits: Digits, held_out: Tensor, out: Path, log: Lo
 _BAR = {"unit": " images", "unit_scale": True, "dynamic_ncols": True, "smoothing": 0.1}
 
 
-def _epoch(training: Training, digits: Digits, bars: list[tqdm]) -> dict[str, float]:
-    """Learn from every digit once; the metrics' averages over the digits."""
+def _epoch(training: Training, digits: Digits, epoch: int, bars: list[tqdm]) -> dict[str, float]:
+    """Learn from every digit once, for the `epoch`-th time; the metrics' averages over the digits."""
     for network in training.networks.values():
         network.train()
     sums: dict[str, Tensor | float] = defaultdict(float)
-    seen = 0
+    seen, size = 0, digits.epoch_size(training.config.batch_size)
     for images, labels in digits.batches(training.config.batch_size):
+        training.progress = (epoch - 1 + seen / size) / training.config.epochs
         for name, value in training.step(images, labels).items():
             sums[name] += value.detach() * len(images)
         seen += len(images)

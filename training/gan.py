@@ -106,7 +106,7 @@ class Training(fit.Training):
         return {"samples": (self.networks["generator"](self.fixed_latents(100, 100)) + 1) / 2}
 
 
-main = command(Training, Config)
+main = command({"seed": (Training, Config)})
 
 if __name__ == "__main__":
     main()

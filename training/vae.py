@@ -107,7 +107,7 @@ class Training(fit.Training):
         }
 
 
-main = command(Training, Config)
+main = command({"seed": (Training, Config)})
 
 if __name__ == "__main__":
     main()
