@@ -87,7 +87,7 @@ def entropy(labels: Tensor) -> float:
 
 
 def sharpness(images: Tensor) -> float:
-    """Mean over uint8 `images` (N, 1, 28, 28) of the standard deviation of their Laplacian (Pech-Pacheco et al. 2000)."""
+    """Standard deviation of the Laplacian (Pech-Pacheco et al. 2000), mean over uint8 `images` (N, 1, 28, 28)."""
     kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]  # (1, 1, 3, 3)
     laplacian = F.conv2d(images.float() / 255, kernel)  # (N, 1, 26, 26)
     return float(laplacian.flatten(1).std(1).mean())
@@ -107,8 +107,8 @@ def nearest(images: Tensor, others: Tensor) -> Tensor:
 def path_lengths(features: Tensor) -> tuple[float, float]:
     """Of interpolations' features (N, steps, D): length of the path over that of the straight line, and largest step.
 
-    The first is 1 where a walk goes straight; the second is the share of the path that its largest step takes, 1 over the
-    number of steps where it goes evenly. Both are means over the N walks.
+    The first is 1 where a walk goes straight; the second is the share of the path that its largest step takes, 1 over
+    the number of steps where it goes evenly. Both are means over the N walks.
     """
     steps = features.diff(dim=1).norm(dim=2)  # (N, steps - 1)
     length = steps.sum(1)  # (N,)

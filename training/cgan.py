@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training import fit
+from training import adversarial, fit
 from training.cli import command
 from training.layers import WideKernelConv2d
 
@@ -110,11 +110,36 @@ class Training(fit.Training):
 
     def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
         """Ten digits of each label, a row a label, from fixed latents."""
-        label = F.one_hot(torch.arange(10).repeat_interleave(10), 10).float().to(self.device)  # (100, 10)
-        return {"samples": self.networks["generator"](self.fixed_latents(100, 128), label)}
+        return {"samples": ten_of_each(self.networks["generator"], self.fixed_latents(100, 128))}
 
 
-main = command({"seed": (Training, Config)})
+def ten_of_each(generator: nn.Module, z: Tensor) -> Tensor:
+    """Digits (100, 1, 28, 28) in [0, 1], ten of each label in turn, from latents (100, 128)."""
+    label = F.one_hot(torch.arange(10, device=z.device).repeat_interleave(10), 10).float()  # (100, 10)
+    return generator(z, label)
+
+
+@dataclass(frozen=True)
+class TunedConfig(adversarial.Config):
+    model: str = "cgan"
+    epochs: int = 16
+
+
+class TunedTraining(adversarial.Training):
+    """The same generator, trained by the tuned recipe; the discriminator sees the labels."""
+
+    def __init__(self, config: TunedConfig):
+        super().__init__(config, Generator(), classes=10)
+
+    def generate(self, generator: nn.Module, label: Tensor) -> Tensor:
+        return generator(torch.randn(len(label), 128, device=label.device), label) * 2 - 1
+
+    def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
+        """Ten digits of each label, a row a label, from fixed latents."""
+        return {"samples": ten_of_each(self.final("generator"), self.fixed_latents(100, 128))}
+
+
+main = command({"seed": (Training, Config), "tuned": (TunedTraining, TunedConfig)})
 
 if __name__ == "__main__":
     main()

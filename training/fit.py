@@ -61,7 +61,11 @@ class Training(ABC):
         self.averages: dict[str, nn.Module] = {}
         torch.manual_seed(config.seed)
         for network in networks.values():
-            glorot(network)
+            self.initialise(network)
+
+    def initialise(self, network: nn.Module) -> None:
+        """Draw the network's first weights."""
+        glorot(network)
 
     @abstractmethod
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -194,6 +198,7 @@ def _epoch(training: Training, digits: Digits, epoch: int, bars: list[tqdm]) -> 
         seen += len(images)
         for bar in bars:
             bar.update(len(images))
+    training.progress = epoch / training.config.epochs
     metrics = {name: round(float(value) / seen, 6) for name, value in sums.items()}
     if not all(map(math.isfinite, metrics.values())):
         raise TrainingError(f"The training diverged ({json.dumps(metrics)}): try another --seed or --batch-size.")

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training import fit
+from training import adversarial, fit
 from training.cli import command
-from training.layers import Dropout, batch_norm
+from training.data import Digits
+from training.layers import Dropout, batch_norm, estimate_batch_norm
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,32 @@ class Training(fit.Training):
         return {"samples": (self.networks["generator"](self.fixed_latents(100, 100)) + 1) / 2}
 
 
-main = command({"seed": (Training, Config)})
+@dataclass(frozen=True)
+class TunedConfig(adversarial.Config):
+    model: str = "gan"
+    epochs: int = 16
+
+
+class TunedTraining(adversarial.Training):
+    """The same generator, trained by the tuned recipe."""
+
+    def __init__(self, config: TunedConfig):
+        super().__init__(config, Generator())
+
+    def generate(self, generator: nn.Module, label: Tensor) -> Tensor:
+        return generator(torch.randn(len(label), 100, device=label.device))
+
+    def end_epoch(self, digits: Digits) -> None:
+        """Give the averaged generator the batch-norm statistics of its own activations, not of the others' average."""
+        average = self.averages["generator"]
+        estimate_batch_norm(average, self.fixed_latents(5_000, 100).split(500))
+
+    def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
+        """Digits generated from fixed latents, in [0, 1]."""
+        return {"samples": (self.final("generator")(self.fixed_latents(100, 100)) + 1) / 2}
+
+
+main = command({"seed": (Training, Config), "tuned": (TunedTraining, TunedConfig)})
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,7 @@
 """What the six networks share: Keras' initialisation, batch norm and dropout."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,6 +23,22 @@ def batch_norm(features: int, dimensions: int) -> nn.Module:
     """
     kind = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d}[dimensions]
     return kind(features, eps=1e-3, momentum=0.01)
+
+
+@torch.inference_mode()
+def estimate_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Set the statistics of the network's batch norms to the means over `batches` of inputs."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
+    modes = [(layer, layer.training, layer.momentum) for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.train()
+        layer.momentum = None  # a plain mean
+    for batch in batches:
+        network(batch)
+    for layer, training, momentum in modes:
+        layer.train(training)
+        layer.momentum = momentum
 
 
 class Dropout(nn.Module):

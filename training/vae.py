@@ -3,6 +3,7 @@
 Networks and seed recipe are those of the Keras VAE example. Start it with `python -m training.vae`.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 
 from training import fit
 from training.cli import command
+from training.data import Digits
+from training.density import Density, fit_density
 
 
 @dataclass(frozen=True)
@@ -98,16 +101,107 @@ class Training(fit.Training):
 
     def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
         """Decoded fixed latents; and held-out digits (N, 1, 28, 28), each above its reconstruction."""
-        mean, _ = self.networks["encoder"](held_out)
-        rebuilt = torch.sigmoid(self.networks["decoder"](mean))  # (N, 1, 28, 28)
+        encoder, decoder = self.final("encoder"), self.final("decoder")
+        mean, _ = encoder(held_out)
+        rebuilt = torch.sigmoid(decoder(mean))  # (N, 1, 28, 28)
         pairs = torch.stack([held_out.unflatten(0, (-1, 10)), rebuilt.unflatten(0, (-1, 10))], 1)  # (rows, 2, 10, …)
         return {
-            "samples": torch.sigmoid(self.networks["decoder"](self.fixed_latents(100, 2))),
+            "samples": torch.sigmoid(decoder(self.fixed_latents(100, 2))),
             "reconstructions": pairs.flatten(0, 2),
         }
 
 
-main = command({"seed": (Training, Config)})
+@dataclass(frozen=True)
+class TunedConfig(Config):
+    recipe: str = "tuned"
+    epochs: int = 60
+    samples: int = 5
+    """Latents drawn for each digit."""
+    averaging: float = 0.999
+    """Share of the averaged networks that each step leaves."""
+
+
+class TunedEncoder(nn.Module):
+    """A larger encoder: digits (N, 1, 28, 28) in [0, 1] → mean and log-variance of their latents, (N, 2) each."""
+
+    input_shapes = ((1, 28, 28),)
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 32, 4, stride=2, padding=1),  # (N, 32, 14, 14)
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 4, stride=2, padding=1),  # (N, 64, 7, 7)
+            nn.ReLU(),
+            nn.Conv2d(64, 128, 3, stride=2, padding=1),  # (N, 128, 4, 4)
+            nn.ReLU(),
+            nn.Flatten(),  # (N, 2048)
+            nn.Linear(2048, 256),
+            nn.ReLU(),
+        )
+        self.mean = nn.Linear(256, 2)
+        self.log_var = nn.Linear(256, 2)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.features(images)  # (N, 256)
+        return self.mean(features), self.log_var(features)
+
+
+def importance_weights(logits: Tensor, images: Tensor, z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+    """log p(x, z) - log q(z | x) in nats, (K, N), of K latents z (K, N, 2) and the logits (K, N, 1, 28, 28) of each."""
+    expanded = images.expand_as(logits)
+    log_likelihood = -F.binary_cross_entropy_with_logits(logits, expanded, reduction="none").sum((2, 3, 4))  # (K, N)
+    log_ratio = (log_var + (z - mean).square() / log_var.exp() - z.square()).sum(2) / 2  # (K, N), prior over posterior
+    return log_likelihood + log_ratio
+
+
+def importance_weighted_bound(log_weights: Tensor) -> Tensor:
+    """Mean bound in nats on log p(x) from log-weights (K, N) (Burda et al. 2015); the usual ELBO where K is 1."""
+    return (log_weights.logsumexp(0) - math.log(len(log_weights))).mean()
+
+
+class TunedTraining(Training):
+    """The same decoder, with a larger encoder and a tighter bound; then a density fitted to the encoded digits."""
+
+    ships = ("encoder", "decoder", "density")
+
+    def __init__(self, config: TunedConfig):
+        fit.Training.__init__(self, config, encoder=TunedEncoder(), decoder=Decoder(), density=Density())
+        both = [*self.networks["encoder"].parameters(), *self.networks["decoder"].parameters()]
+        self.optimizers = {"both": fit.adam(both, config.learning_rate)}
+        self.networks["density"].reset()
+        self.keep_average("encoder")
+        self.keep_average("decoder")
+
+    def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        fit.set_learning_rate(self.optimizers["both"], self.config.learning_rate * (1 - self.progress))
+        shape = (self.config.samples, len(images))
+        with self.autocast():
+            mean, log_var = (head.float() for head in self.networks["encoder"](images))  # (N, 2) each
+            z = mean + torch.exp(log_var / 2) * torch.randn(*shape, 2, device=images.device)  # (K, N, 2)
+            logits = self.networks["decoder"](z.flatten(0, 1)).float().unflatten(0, shape)  # (K, N, 1, 28, 28)
+        log_weights = importance_weights(logits, images, z, mean, log_var)  # (K, N)
+        loss = -importance_weighted_bound(log_weights)
+        fit.descend(self.optimizers["both"], loss)
+        self.update_averages(self.config.averaging)
+        return {"loss": loss, "negative_elbo": -log_weights.mean(), "kl": kl_loss(mean, log_var)}
+
+    def end_epoch(self, digits: Digits) -> None:
+        """After the last epoch, fit the density to the digits' latents."""
+        if self.progress < 1:
+            return
+        with torch.inference_mode():
+            parts = [self.final("encoder")(images.float() / 255) for images in digits.images.split(500)]
+        mean, log_var = (torch.cat(heads).clone() for heads in zip(*parts, strict=True))  # (N, 2) each
+        fit_density(self.networks["density"], mean, log_var)
+
+    def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
+        """As the seed recipe's, but samples come from the density, which is the unit normal until it is fitted."""
+        z = self.networks["density"](self.fixed_latents(100, 2))  # (100, 2)
+        return {**super().pictures(held_out), "samples": torch.sigmoid(self.final("decoder")(z))}
+
+
+main = command({"seed": (Training, Config), "tuned": (TunedTraining, TunedConfig)})
 
 if __name__ == "__main__":
     main()
