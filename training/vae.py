@@ -3,7 +3,6 @@
 Networks and seed recipe are those of the Keras VAE example. Start it with `python -m training.vae`.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -86,8 +85,8 @@ class Training(fit.Training):
 
     ships = ("encoder", "decoder")
 
-    def __init__(self, config: Config):
-        super().__init__(config, encoder=Encoder(), decoder=Decoder())
+    def __init__(self, config: Config, **networks: nn.Module):
+        super().__init__(config, **(networks or {"encoder": Encoder(), "decoder": Decoder()}))
         both = [*self.networks["encoder"].parameters(), *self.networks["decoder"].parameters()]
         self.optimizers = {"both": fit.adam(both, config.learning_rate)}
 
@@ -114,9 +113,7 @@ class Training(fit.Training):
 @dataclass(frozen=True)
 class TunedConfig(Config):
     recipe: str = "tuned"
-    epochs: int = 60
-    samples: int = 5
-    """Latents drawn for each digit."""
+    epochs: int = 40
     averaging: float = 0.999
     """Share of the averaged networks that each step leaves."""
 
@@ -147,44 +144,22 @@ class TunedEncoder(nn.Module):
         return self.mean(features), self.log_var(features)
 
 
-def importance_weights(logits: Tensor, images: Tensor, z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
-    """log p(x, z) - log q(z | x) in nats, (K, N), of K latents z (K, N, 2) and the logits (K, N, 1, 28, 28) of each."""
-    expanded = images.expand_as(logits)
-    log_likelihood = -F.binary_cross_entropy_with_logits(logits, expanded, reduction="none").sum((2, 3, 4))  # (K, N)
-    log_ratio = (log_var + (z - mean).square() / log_var.exp() - z.square()).sum(2) / 2  # (K, N), prior over posterior
-    return log_likelihood + log_ratio
-
-
-def importance_weighted_bound(log_weights: Tensor) -> Tensor:
-    """Mean bound in nats on log p(x) from log-weights (K, N) (Burda et al. 2015); the usual ELBO where K is 1."""
-    return (log_weights.logsumexp(0) - math.log(len(log_weights))).mean()
-
-
 class TunedTraining(Training):
-    """The same decoder, with a larger encoder and a tighter bound; then a density fitted to the encoded digits."""
+    """The same decoder and loss, with a larger encoder; at the end a density is fitted to the encoded digits."""
 
     ships = ("encoder", "decoder", "density")
 
     def __init__(self, config: TunedConfig):
-        fit.Training.__init__(self, config, encoder=TunedEncoder(), decoder=Decoder(), density=Density())
-        both = [*self.networks["encoder"].parameters(), *self.networks["decoder"].parameters()]
-        self.optimizers = {"both": fit.adam(both, config.learning_rate)}
+        super().__init__(config, encoder=TunedEncoder(), decoder=Decoder(), density=Density())
         self.networks["density"].reset()
         self.keep_average("encoder")
         self.keep_average("decoder")
 
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         fit.set_learning_rate(self.optimizers["both"], self.config.learning_rate * (1 - self.progress))
-        shape = (self.config.samples, len(images))
-        with self.autocast():
-            mean, log_var = (head.float() for head in self.networks["encoder"](images))  # (N, 2) each
-            z = mean + torch.exp(log_var / 2) * torch.randn(*shape, 2, device=images.device)  # (K, N, 2)
-            logits = self.networks["decoder"](z.flatten(0, 1)).float().unflatten(0, shape)  # (K, N, 1, 28, 28)
-        log_weights = importance_weights(logits, images, z, mean, log_var)  # (K, N)
-        loss = -importance_weighted_bound(log_weights)
-        fit.descend(self.optimizers["both"], loss)
+        metrics = super().step(images, labels)
         self.update_averages(self.config.averaging)
-        return {"loss": loss, "negative_elbo": -log_weights.mean(), "kl": kl_loss(mean, log_var)}
+        return metrics
 
     def end_epoch(self, digits: Digits) -> None:
         """After the last epoch, fit the density to the digits' latents."""
