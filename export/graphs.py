@@ -8,17 +8,22 @@ from torch import Tensor, nn
 from export.errors import ExportError
 from export.weights import Weights
 from training import cgan, gan, vae
+from training.density import Density
 
 
 class VaeGraph(nn.Module):
-    """The VAE's decoder, its logits made pixels: z (N, 2) → image."""
+    """The VAE's decoder, its logits made pixels: z (N, 2) → image.
 
-    def __init__(self, decoder: vae.Decoder):
+    A density, where one was fitted, first sends the unit normal's z to where the encoder puts digits.
+    """
+
+    def __init__(self, decoder: vae.Decoder, density: Density | None = None):
         super().__init__()
         self.decoder = decoder
+        self.density = density or nn.Identity()
 
     def forward(self, z: Tensor) -> Tensor:
-        return torch.sigmoid(self.decoder(z))
+        return torch.sigmoid(self.decoder(self.density(z)))
 
 
 class GanGraph(nn.Module):
@@ -49,31 +54,37 @@ class Graph:
     """How one model becomes a graph."""
 
     wrapper: type[nn.Module]
-    network: type[nn.Module]
-    """Of the training; its `input_shapes` are the graph's."""
-    part: str
-    """Name of that network in the weights file."""
+    networks: dict[str, type[nn.Module]]
+    """Of the training, by their names in the weights file; the first's `input_shapes` are the graph's."""
+    optional: frozenset[str] = frozenset()
+    """Names of those that not every recipe trains."""
 
     @property
     def inputs(self) -> dict[str, int]:
         """Width of each input, by name."""
-        return {name: width for name, (width,) in zip(("z", "label"), self.network.input_shapes, strict=False)}
+        first, *_ = self.networks.values()
+        return {name: width for name, (width,) in zip(("z", "label"), first.input_shapes, strict=False)}
 
     def build(self, weights: Weights) -> nn.Module:
         """The graph's module with these weights, ready to evaluate; raises ExportError where they do not fit."""
-        network = self.network()
-        try:
-            network.load_state_dict(_without_counters(network, weights.network(self.part)))
-        except RuntimeError as error:
-            raise ExportError(f"{weights.path} does not fit the network of this version: train it anew.") from error
-        return self.wrapper(network).eval()
+        names = [name for name in self.networks if name not in self.optional or weights.network(name)]
+        return self.wrapper(*(load(self.networks[name](), name, weights) for name in names)).eval()
 
 
 GRAPHS = {
-    "vae": Graph(VaeGraph, vae.Decoder, "decoder"),
-    "gan": Graph(GanGraph, gan.Generator, "generator"),
-    "cgan": Graph(CganGraph, cgan.Generator, "generator"),
+    "vae": Graph(VaeGraph, {"decoder": vae.Decoder, "density": Density}, frozenset({"density"})),
+    "gan": Graph(GanGraph, {"generator": gan.Generator}),
+    "cgan": Graph(CganGraph, {"generator": cgan.Generator}),
 }
+
+
+def load(network: nn.Module, name: str, weights: Weights) -> nn.Module:
+    """`network` with the weights called `name`, ready to evaluate; raises ExportError where they do not fit."""
+    try:
+        network.load_state_dict(_without_counters(network, weights.network(name)))
+    except RuntimeError as error:
+        raise ExportError(f"{weights.path} does not fit the network of this version: train it anew.") from error
+    return network.eval()
 
 
 def _without_counters(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -42,12 +42,23 @@ def test_summary_prints_both_networks_and_trains_nothing(module, totals, folder)
 
 
 @pytest.mark.parametrize("module", [vae, gan, cgan])
-def test_networks_take_and_give_the_shapes_they_name(module):
-    training = module.Training(module.Config())
+def test_the_tuned_recipe_trains_the_same_generator_or_decoder(module):
+    seed, tuned = module.Training(module.Config()), module.TunedTraining(module.TunedConfig())
+    name = "decoder" if module is vae else "generator"
+    shapes = [{key: value.shape for key, value in t.final(name).state_dict().items()} for t in (seed, tuned)]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("recipe", ["seed", "tuned"])
+@pytest.mark.parametrize("module", [vae, gan, cgan])
+def test_networks_take_and_give_the_shapes_they_name(module, recipe):
+    training = module.Training(module.Config()) if recipe == "seed" else module.TunedTraining(module.TunedConfig())
     for name, network in training.networks.items():
         output = network.eval()(*(torch.zeros(3, *shape) for shape in network.input_shapes))
         if name == "encoder":
             assert [tuple(head.shape) for head in output] == [(3, 2), (3, 2)]
+        elif name == "density":
+            assert tuple(output.shape) == (3, 2)
         else:
             assert tuple(output.shape) == ((3, 1) if name == "discriminator" else (3, 1, 28, 28))
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch.nn.utils import parameters_to_vector
 
-from training import bench, cgan, cli, data, gan, vae
+from training import adversarial, bench, cgan, cli, data, density, gan, vae
 
 MODULES = {"vae": vae, "gan": gan, "cgan": cgan}
 METRICS = {
-    "vae": {"loss", "reconstruction", "kl"},
-    "gan": {"g_loss", "d_loss", "real_right", "fake_right"},
-    "cgan": {"g_loss", "d_loss", "real_right", "fake_right"},
+    **{("vae", recipe): {"loss", "reconstruction", "kl"} for recipe in ("seed", "tuned")},
+    **{(model, "seed"): {"g_loss", "d_loss", "real_right", "fake_right"} for model in ("gan", "cgan")},
+    **{(model, "tuned"): {"g_loss", "d_loss", "penalty", "pairs_right"} for model in ("gan", "cgan")},
 }
 
 
@@ -33,6 +34,7 @@ METRICS = {
 def train(monkeypatch, tmp_path):
     """Runs a training on drawn digits in this process; returns exit code and output."""
     monkeypatch.setattr(data, "load", tiny_training.drawn)
+    monkeypatch.setattr(density, "STEPS", 2)
 
     def run(model, *options, out="out"):
         done = CliRunner().invoke(MODULES[model].main, ["--batch-size", "16", "--out", str(tmp_path / out), *options])
@@ -43,14 +45,15 @@ def train(monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.parametrize("recipe", ["seed", "tuned"])
 @pytest.mark.parametrize("model", MODELS)
-def test_a_training_leaves_metrics_pictures_and_weights(train, tmp_path, model):
-    code, output = train(model, "--epochs", "2", "--seed", "3")
+def test_a_training_leaves_metrics_pictures_and_weights(train, tmp_path, model, recipe):
+    code, output = train(model, "--epochs", "2", "--seed", "3", "--recipe", recipe)
     assert code == 0
     out = tmp_path / "out"
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
-    assert all(METRICS[model] <= set(line) for line in lines)
+    assert all(METRICS[model, recipe] <= set(line) for line in lines)
     assert "epoch 2/2" in output
     pictures = {"samples", "reconstructions"} if model == "vae" else {"samples"}
     assert {file.name for file in out.glob("*.png")} == {f"{name}-{e:03d}.png" for name in pictures for e in (1, 2)}
@@ -59,17 +62,22 @@ def test_a_training_leaves_metrics_pictures_and_weights(train, tmp_path, model):
     with safe_open(out / "weights.safetensors", "pt") as file:
         facts = json.loads(file.metadata()["mnistgen"])
         networks = {key.split(".")[0] for key in file.keys()}  # noqa: SIM118
-    assert networks == ({"encoder", "decoder"} if model == "vae" else {"generator"})
-    assert facts["command"] == f"python -m training.{model} --epochs 2 --batch-size 16 --seed 3"
+    if model == "vae":
+        assert networks == {"encoder", "decoder", *(["density"] if recipe == "tuned" else [])}
+    else:
+        assert networks == {"generator"}
+    option = " --recipe tuned" if recipe == "tuned" else ""
+    assert facts["command"] == f"python -m training.{model}{option} --epochs 2 --batch-size 16 --seed 3"
     assert facts["final_metrics"]["epoch"] == facts["epochs"] == 2
-    assert facts["recipe"] == "custom"  # so few epochs are not the seed recipe
+    assert facts["recipe"] == "custom"  # so few epochs are not the recipe
     assert not list(out.glob(".*"))
 
 
+@pytest.mark.parametrize("recipe", ["seed", "tuned"])
 @pytest.mark.parametrize(("model", "loss"), [("vae", "loss"), ("gan", "d_loss"), ("cgan", "d_loss")])
-def test_steps_on_the_same_digits_lower_the_loss(model, loss):
+def test_steps_on_the_same_digits_lower_the_loss(model, loss, recipe):
     module = MODULES[model]
-    training = module.Training(module.Config())
+    training = module.Training(module.Config()) if recipe == "seed" else module.TunedTraining(module.TunedConfig())
     digits = tiny_training.drawn(Path(), "train").first(32)
     steps = [training.step(digits.images.float() / 255, digits.labels) for _ in range(10)]
     assert steps[-1][loss].item() < 0.95 * steps[0][loss].item()
@@ -110,6 +118,69 @@ def test_a_training_resumed_epoch_by_epoch_ends_bit_equal(train, tmp_path, model
     train(model, "--epochs", "3", "--resume", out="parts")
     whole, parts = (tmp_path / out / "weights.safetensors" for out in ("whole", "parts"))
     assert whole.read_bytes() == parts.read_bytes()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_interrupted_tuned_training_resumes_bit_equal(train, monkeypatch, tmp_path, model):
+    options = ["--recipe", "tuned", "--epochs", "3"]
+    train(model, *options, out="whole")
+    training, calls = MODULES[model].TunedTraining, []
+    step = training.step
+
+    def interrupted(self, images, labels):
+        calls.append(1)
+        if len(calls) == 7:  # in the second epoch
+            raise KeyboardInterrupt
+        return step(self, images, labels)
+
+    monkeypatch.setattr(training, "step", interrupted)
+    assert train(model, *options, out="parts")[0] == 130
+    assert train(model, "--resume", out="parts")[0] == 0
+    whole, parts = (tmp_path / out / "weights.safetensors" for out in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+
+
+@pytest.mark.parametrize("model", ["gan", "cgan"])
+def test_the_averaged_generator_follows_and_is_what_ships(train, tmp_path, model):
+    module = MODULES[model]
+    training = module.TunedTraining(replace(module.TunedConfig(), averaging=0.5))
+    before = parameters_to_vector(training.final("generator").parameters())
+    digits = tiny_training.drawn(Path(), "train").first(32)
+    training.step(digits.images.float() / 255, digits.labels)
+    now = parameters_to_vector(training.networks["generator"].parameters()).detach()
+    after = parameters_to_vector(training.final("generator").parameters())
+    assert not torch.equal(now, before)
+    torch.testing.assert_close(after, (before + now) / 2)
+
+
+def test_the_averaged_gan_has_the_batch_norm_statistics_of_its_own_activations(train, tmp_path):
+    training = gan.TunedTraining(gan.TunedConfig())
+    digits = tiny_training.drawn(Path(), "train").first(32)
+    training.step(digits.images.float() / 255, digits.labels)
+    training.end_epoch(digits)
+    average = training.final("generator")
+    seen = []
+    average.layers[5].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))  # the second batch norm
+    average(torch.randn(500, 100))
+    torch.testing.assert_close(average.layers[5].running_mean, seen[0].mean((0, 2, 3)), atol=0.02, rtol=0.1)
+    assert not average.training
+
+
+def test_learning_rates_fall_to_nothing_at_the_end_of_a_tuned_training():
+    training = cgan.TunedTraining(cgan.TunedConfig())
+    digits = tiny_training.drawn(Path(), "train").first(2)
+    rates = []
+    for progress in (0, 0.5, 0.75, 1):
+        training.progress = progress
+        training.step(digits.images.float() / 255, digits.labels)
+        rates.append([optimizer.param_groups[0]["lr"] for optimizer in training.optimizers.values()])
+    assert rates == [pytest.approx([2e-4 * share, 4e-4 * share]) for share in (1, 1, 0.5, 0)]
+
+
+def test_the_gradient_penalty_is_half_the_squared_slope():
+    images = torch.randn(3, 1, 28, 28, requires_grad=True)
+    logits = 2 * images.flatten(1).sum(1, keepdim=True)  # (3, 1), of slope 2 in each of 784 directions
+    assert adversarial.gradient_penalty(logits, images).item() == pytest.approx(784 * 4 / 2)
 
 
 def in_a_process(out, *kill_at, resume=False):
@@ -223,6 +294,7 @@ def test_another_model_or_seed_is_not_resumed(train, tmp_path):
     train("vae", "--epochs", "1")
     assert "has model vae, not gan" in train("gan", "--resume")[1]
     assert "has seed 0, not 5" in train("vae", "--resume", "--seed", "5")[1]
+    assert "has recipe seed, not tuned" in train("vae", "--resume", "--recipe", "tuned")[1]
 
 
 def test_fewer_epochs_than_there_were_are_refused(train, tmp_path):

@@ -50,9 +50,7 @@ def command(recipes: Recipes, purpose: str = "`python -m export.onnx` turns into
     def main(mnist: Path, out: Path, device: str, resume: bool, only_summary: bool, **asked: str | int | None) -> None:
         given = {name: value for name, value in asked.items() if value is not None}
         state = checkpoint.load(out) if resume and not only_summary else None
-        recipe = given.get("recipe", _recipe(state, usual, out))
-        if recipe not in recipes:
-            raise checkpoint.foreign(out)
+        recipe = _recipe(state, recipes, out) if state else given.get("recipe", usual)
         training, defaults = recipes[recipe][0], configs[recipe]
         if only_summary:
             networks = training(defaults).networks.items()
@@ -112,12 +110,14 @@ def _train(trained: Training, mnist: Path, out: Path, device: torch.device, stat
     click.echo(f"Weights: {checkpoint.save_weights(out, trained, log, _command(config), machine)}")
 
 
-def _recipe(state: dict | None, usual: str, out: Path) -> str:
-    """The recipe of the training to resume, or the usual one."""
+def _recipe(state: dict, recipes: Recipes, out: Path) -> str:
+    """The recipe of the training to resume."""
     try:
-        return state["config"]["recipe"] if state else usual
+        recipe = state["config"]["recipe"]
+        _ = recipes[recipe]
     except (KeyError, TypeError) as error:
         raise checkpoint.foreign(out) from error
+    return recipe
 
 
 def _resumed(defaults: Config, given: dict, state: dict, out: Path) -> Config:

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from tqdm import trange
 
 COUPLINGS = 8
+STEPS = 4000
+"""Of the fit, a thousand points each."""
 
 
 class Coupling(nn.Module):
@@ -64,22 +66,16 @@ class Density(nn.Module):
         return change - points.square().sum(1) / 2 - math.log(2 * math.pi)
 
 
-def fit_density(density: Density, mean: Tensor, log_var: Tensor, steps: int = 4000) -> float:
-    """Fit `density` to the mixture of the normals of `mean` and `log_var` (N, 2) by maximum likelihood.
-
-    Returns the average negative log-likelihood of the last tenth of the steps, in nats.
-    """
+def fit_density(density: Density, mean: Tensor, log_var: Tensor) -> None:
+    """Fit `density` to the mixture of the normals of `mean` and `log_var` (N, 2) by maximum likelihood."""
     density.reset()
     optimizer = torch.optim.Adam(density.parameters(), 2e-3, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    losses = []
-    for _ in trange(steps, desc="latent density", unit=" steps", disable=None, leave=False):
-        chosen = torch.randint(len(mean), (1000,), device=mean.device)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    for _ in trange(STEPS, desc="latent density", unit=" steps", disable=None, leave=False):
+        chosen = torch.randint(len(mean), (1000,)).to(mean.device)
         points = mean[chosen] + (log_var[chosen] / 2).exp() * torch.randn_like(mean[chosen])  # (1000, 2)
         loss = -density.log_prob(points).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        losses.append(loss.detach())
-    return float(torch.stack(losses[-max(1, steps // 10) :]).mean())

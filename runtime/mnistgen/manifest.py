@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -46,12 +46,14 @@ class Model:
     """Command, device and last metrics of the training."""
     verification: dict[str, Any]
     """How far ONNX Runtime was from PyTorch when the file was made."""
+    quality: dict[str, Any] = field(default_factory=dict)
+    """The certificate of what the model's digits are worth; empty where there is none."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            plain = get_origin(field.type) or field.type
-            if not isinstance(getattr(self, field.name), plain):  # type: ignore[arg-type]
-                raise TypeError(field.name)
+        for each in fields(self):
+            plain = get_origin(each.type) or each.type
+            if not isinstance(getattr(self, each.name), plain):  # type: ignore[arg-type]
+                raise TypeError(each.name)
 
 
 class Manifest:
@@ -66,9 +68,11 @@ class Manifest:
         read = self._read()
         try:
             self._check_schema(read["schema"])
-            known = {field.name for field in fields(Model)} - {"name"}
+            known = {each.name for each in fields(Model)} - {"name"}
+            required = known - {"quality"}
             self.models = {
-                name: Model(name=name, **{key: facts[key] for key in known}) for name, facts in read["models"].items()
+                name: Model(name=name, **{key: facts[key] for key in known & ({*facts} | required)})
+                for name, facts in read["models"].items()
             }
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ArtifactError(f"{self.path} is no manifest of mnistgen: {_REINSTALL}.") from error

@@ -1,0 +1,105 @@
+"""From weights to files that ship: one model's ONNX file and facts, the manifest, and writing all of it or nothing."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import torch
+
+import mnistgen
+from export import convert
+from export.errors import ExportError
+from export.graphs import GRAPHS
+from export.weights import Weights
+from mnistgen.errors import ArtifactError
+from mnistgen.manifest import SCHEMA, Manifest, Model
+from training.files import replace_files
+
+
+def press(name: str, found: Weights) -> tuple[bytes, Model]:
+    """The ONNX file of the model `name`, and what the manifest says of it."""
+    graph = GRAPHS[name]
+    module = graph.build(found)
+    facts = {
+        "latent_size": graph.inputs["z"],
+        "classes": graph.inputs.get("label", 0),
+        "value_range": [0.0, 1.0],
+        "training_data": found.facts["training_data"],
+        "recipe": found.facts["recipe"],
+        "epochs": found.facts["epochs"],
+        "git_revision": found.facts["git_revision"],
+        "weights_sha256": found.sha256,
+    }
+    metadata = {"schema": SCHEMA, "model": name}
+    metadata |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
+    content = convert.convert(graph, module, metadata)
+    return content, Model(
+        name=name,
+        file=f"{name}.onnx",
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        inputs={key: ["N", width] for key, width in graph.inputs.items()},
+        outputs={"image": ["N", 1, 28, 28]},
+        opset=convert.OPSET,
+        ir_version=convert.IR_VERSION,
+        training={key: found.facts[key] for key in ("command", "device", "final_metrics")},
+        verification={
+            "largest_difference": convert.largest_difference(graph, module, content),
+            "batches": list(convert.BATCHES),
+            "versions": {"torch": torch.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__},
+        },
+        **facts,
+    )
+
+
+def certified_as(model: Model, before: Model | None) -> Model:
+    """`model` with the certificate that it had before, if its file is the same still."""
+    return replace(model, quality=before.quality) if before and before.sha256 == model.sha256 else model
+
+
+def listed(artifacts: Path) -> dict[str, Model]:
+    """The models that the manifest in `artifacts` lists already; none where there is no manifest."""
+    if not (artifacts / "manifest.json").exists():
+        return {}
+    try:
+        return Manifest(artifacts).models
+    except ArtifactError as error:
+        raise ExportError(f"{artifacts / 'manifest.json'} cannot be read: delete it, and export with --all.") from error
+
+
+def manifest_bytes(models: Mapping[str, Model]) -> bytes:
+    """The manifest that lists `models`."""
+    facts = {
+        name: {key: value for key, value in asdict(models[name]).items() if key != "name"}
+        for name in GRAPHS
+        if name in models
+    }
+    return (json.dumps({"schema": SCHEMA, "models": facts}, indent=2) + "\n").encode()
+
+
+def publish(contents: dict[Path, bytes]) -> None:
+    """Write all files or none; raises ExportError where the disk refuses."""
+    try:
+        for path in contents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        replace_files(contents)
+    except OSError as error:
+        raise ExportError(
+            f"{error.filename or 'The artifacts'} cannot be written ({error.strerror}): nothing was changed; make room "
+            f"or name another folder with --artifacts."
+        ) from error
+
+
+@contextmanager
+def exported(name: str, found: Weights) -> Iterator[mnistgen.Generator]:
+    """A generator with the weights `found`, exported for the time being."""
+    content, model = press(name, found)
+    with tempfile.TemporaryDirectory() as folder:
+        publish({Path(folder) / model.file: content, Path(folder) / "manifest.json": manifest_bytes({name: model})})
+        yield mnistgen.load(name, device="cpu", artifacts=folder)
