@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from torch.nn import functional
 
 from training import cgan, gan, vae
-from training.layers import Dropout, WideKernelConv2d
+from training.layers import Conv2d, ConvTranspose2d, Dropout, WideKernelConv2d
 from training.summary import parameter_count
 
 
@@ -86,6 +86,21 @@ def test_the_wide_kernel_convolution_is_a_convolution():
     layer, x = WideKernelConv2d(8, 2, 7, padding=3), torch.randn(3, 8, 10, 10)
     expected = functional.conv2d(x, layer.weight, layer.bias, padding=3)
     torch.testing.assert_close(layer(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("layer", "plain"),
+    [
+        (Conv2d(4, 6, 4, stride=2, padding=1), torch.nn.Conv2d),
+        (ConvTranspose2d(4, 6, 5, stride=2, padding=2, output_padding=1), torch.nn.ConvTranspose2d),
+        (ConvTranspose2d(4, 6, 5, padding=2, bias=False), torch.nn.ConvTranspose2d),
+    ],
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_bias_added_late_is_a_bias(layer, plain, training):
+    torch.manual_seed(0)
+    x = torch.randn(3, 4, 10, 10)
+    torch.testing.assert_close(layer.train(training)(x), plain.forward(layer, x))
 
 
 @pytest.mark.parametrize("shape", [(64, 32, 14, 14), (3, 5, 3, 3)])

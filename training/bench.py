@@ -43,6 +43,13 @@ def _plain_convolution(training: Training) -> None:
         layer.forward = MethodType(nn.Conv2d.forward, layer)
 
 
+def _plain_bias(training: Training) -> None:
+    for kind in (nn.Conv2d, nn.ConvTranspose2d):
+        for layer in _layers(training, kind):
+            if not isinstance(layer, WideKernelConv2d):
+                layer.forward = MethodType(kind.forward, layer)
+
+
 def _layers(training: Training, kind: type[nn.Module]) -> list[nn.Module]:
     return [layer for network in training.networks.values() for layer in network.modules() if isinstance(layer, kind)]
 
@@ -51,6 +58,7 @@ VARIANTS: dict[str, Callable[[Training], None]] = {
     "as trained": _unchanged,
     "float32": _float32,
     "channels first": _channels_first,
+    "bias within convolutions": _plain_bias,
 }
 CASES = {
     vae: VARIANTS,

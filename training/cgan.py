@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from training import adversarial, fit
 from training.cli import command
-from training.layers import WideKernelConv2d
+from training.layers import Conv2d, ConvTranspose2d, WideKernelConv2d
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Generator(nn.Module):
             nn.Linear(138, 6762),
             nn.LeakyReLU(0.2),
             nn.Unflatten(1, (138, 7, 7)),
-            nn.ConvTranspose2d(138, 128, 4, stride=2, padding=1),  # (N, 128, 14, 14)
+            ConvTranspose2d(138, 128, 4, stride=2, padding=1),  # (N, 128, 14, 14)
             nn.LeakyReLU(0.2),
-            nn.ConvTranspose2d(128, 128, 4, stride=2, padding=1),  # (N, 128, 28, 28)
+            ConvTranspose2d(128, 128, 4, stride=2, padding=1),  # (N, 128, 28, 28)
             nn.LeakyReLU(0.2),
             WideKernelConv2d(128, 1, 7, padding=3),  # (N, 1, 28, 28)
         )
@@ -55,9 +55,9 @@ class Discriminator(nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(11, 64, 3, stride=2, padding=1),  # (N, 64, 14, 14)
+            Conv2d(11, 64, 3, stride=2, padding=1),  # (N, 64, 14, 14)
             nn.LeakyReLU(0.2),
-            nn.Conv2d(64, 128, 3, stride=2, padding=1),  # (N, 128, 7, 7)
+            Conv2d(64, 128, 3, stride=2, padding=1),  # (N, 128, 7, 7)
             nn.LeakyReLU(0.2),
         )
         self.head = nn.Linear(128, 1)

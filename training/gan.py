@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from training import adversarial, fit
 from training.cli import command
 from training.data import Digits
-from training.layers import Dropout, batch_norm, estimate_batch_norm
+from training.layers import Conv2d, ConvTranspose2d, Dropout, batch_norm, estimate_batch_norm
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Generator(nn.Module):
             batch_norm(12544, 1),
             nn.LeakyReLU(0.3),
             nn.Unflatten(1, (256, 7, 7)),
-            nn.ConvTranspose2d(256, 128, 5, padding=2, bias=False),  # (N, 128, 7, 7)
+            ConvTranspose2d(256, 128, 5, padding=2, bias=False),  # (N, 128, 7, 7)
             batch_norm(128, 2),
             nn.LeakyReLU(0.3),
-            nn.ConvTranspose2d(128, 64, 5, stride=2, padding=2, output_padding=1, bias=False),  # (N, 64, 14, 14)
+            ConvTranspose2d(128, 64, 5, stride=2, padding=2, output_padding=1, bias=False),  # (N, 64, 14, 14)
             batch_norm(64, 2),
             nn.LeakyReLU(0.3),
-            nn.ConvTranspose2d(64, 1, 5, stride=2, padding=2, output_padding=1, bias=False),  # (N, 1, 28, 28)
+            ConvTranspose2d(64, 1, 5, stride=2, padding=2, output_padding=1, bias=False),  # (N, 1, 28, 28)
         )
         self.activation = nn.Tanh()
 
@@ -57,10 +57,10 @@ class Discriminator(nn.Sequential):
 
     def __init__(self):
         super().__init__(
-            nn.Conv2d(1, 64, 5, stride=2, padding=2),  # (N, 64, 14, 14)
+            Conv2d(1, 64, 5, stride=2, padding=2),  # (N, 64, 14, 14)
             nn.LeakyReLU(0.3),
             Dropout(0.3),
-            nn.Conv2d(64, 128, 5, stride=2, padding=2),  # (N, 128, 7, 7)
+            Conv2d(64, 128, 5, stride=2, padding=2),  # (N, 128, 7, 7)
             nn.LeakyReLU(0.3),
             Dropout(0.3),
             nn.Flatten(),  # (N, 6272)

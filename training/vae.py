@@ -13,6 +13,7 @@ from training import fit
 from training.cli import command
 from training.data import Digits
 from training.density import Density, fit_density
+from training.layers import Conv2d, ConvTranspose2d
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Encoder(nn.Module):
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 32, 3, stride=2, padding=1),  # (N, 32, 14, 14)
+            Conv2d(1, 32, 3, stride=2, padding=1),  # (N, 32, 14, 14)
             nn.ReLU(),
-            nn.Conv2d(32, 64, 3, stride=2, padding=1),  # (N, 64, 7, 7)
+            Conv2d(32, 64, 3, stride=2, padding=1),  # (N, 64, 7, 7)
             nn.ReLU(),
             nn.Flatten(),  # (N, 3136)
             nn.Linear(3136, 16),
@@ -57,11 +58,11 @@ class Decoder(nn.Sequential):
             nn.Linear(2, 3136),
             nn.ReLU(),
             nn.Unflatten(1, (64, 7, 7)),
-            nn.ConvTranspose2d(64, 64, 3, stride=2, padding=1, output_padding=1),  # (N, 64, 14, 14)
+            ConvTranspose2d(64, 64, 3, stride=2, padding=1, output_padding=1),  # (N, 64, 14, 14)
             nn.ReLU(),
-            nn.ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1),  # (N, 32, 28, 28)
+            ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1),  # (N, 32, 28, 28)
             nn.ReLU(),
-            nn.ConvTranspose2d(32, 1, 3, padding=1),  # (N, 1, 28, 28)
+            ConvTranspose2d(32, 1, 3, padding=1),  # (N, 1, 28, 28)
         )
 
 
@@ -126,11 +127,11 @@ class TunedEncoder(nn.Module):
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 32, 4, stride=2, padding=1),  # (N, 32, 14, 14)
+            Conv2d(1, 32, 4, stride=2, padding=1),  # (N, 32, 14, 14)
             nn.ReLU(),
-            nn.Conv2d(32, 64, 4, stride=2, padding=1),  # (N, 64, 7, 7)
+            Conv2d(32, 64, 4, stride=2, padding=1),  # (N, 64, 7, 7)
             nn.ReLU(),
-            nn.Conv2d(64, 128, 3, stride=2, padding=1),  # (N, 128, 4, 4)
+            Conv2d(64, 128, 3, stride=2, padding=1),  # (N, 128, 4, 4)
             nn.ReLU(),
             nn.Flatten(),  # (N, 2048)
             nn.Linear(2048, 256),
