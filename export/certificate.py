@@ -37,7 +37,7 @@ def certificate(name: str, summary: Summary, references: References, reader: dic
         "taught_images": sizes.taught,
         "sampling_seeds": list(SEEDS),
         "metrics": {metric: {**figures, **_floor(metric, means)} for metric, figures in summary.items()},
-        "gates": {gate.metric: {gate.relation: float(f"{gate.limit(means):.6g}")} for gate in gates},
+        "gates": {gate.metric: {gate.relation.replace(" ", "_"): float(f"{gate.limit(means):.6g}")} for gate in gates},
         "missed": [gate.words(means["model"], means) for gate in gates if not gate.passes(means["model"], means)],
     }
 

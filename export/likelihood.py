@@ -1,12 +1,17 @@
 """How likely a VAE thinks digits are that it has not seen."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from export.graphs import load
 from export.weights import Weights
 from training import vae
 from training.density import Density
+
+
+def load_encoder(weights: Weights) -> nn.Module:
+    """The encoder of the recipe by which the VAE was trained: the tuned one fits a density, too."""
+    return load(vae.TunedEncoder() if weights.network("density") else vae.Encoder(), "encoder", weights)
 
 
 @torch.inference_mode()
@@ -16,10 +21,8 @@ def likelihood(weights: Weights, images: Tensor, seed: int) -> dict[str, float]:
     One latent is drawn for each image. `negative_elbo` is `reconstruction` plus `kl`, the divergence from the unit
     normal; where a density was fitted, `negative_elbo_fitted` is the bound with that in the unit normal's place.
     """
-    tuned = bool(weights.network("density"))
-    encoder = load(vae.TunedEncoder() if tuned else vae.Encoder(), "encoder", weights)
-    decoder = load(vae.Decoder(), "decoder", weights)
-    density = load(Density(), "density", weights) if tuned else None
+    encoder, decoder = load_encoder(weights), load(vae.Decoder(), "decoder", weights)
+    density = load(Density(), "density", weights) if weights.network("density") else None
     parts = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

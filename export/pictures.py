@@ -1,0 +1,106 @@
+"""The report's pictures, each as the bytes of a PNG file."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from export import walks
+from mnistgen import Generator
+from mnistgen.images import grid
+
+Pictures = NDArray[np.uint8]
+"""Digits (n, 28, 28), ink 255."""
+
+
+def sheet(digits: Pictures, columns: int = 10) -> bytes:
+    """Digits in rows of `columns`, twice enlarged."""
+    rows = [np.concatenate(list(digits[i : i + columns]), axis=1) for i in range(0, len(digits), columns)]
+    return _png(np.concatenate(rows).repeat(2, 0).repeat(2, 1))
+
+
+def side_by_side(left: Pictures, right: Pictures) -> bytes:
+    """Two grids with a gap between them."""
+    a, b = grid(left, 2), grid(right, 2)
+    gap = np.full((len(a), 28), 255, dtype=np.uint8)
+    return _png(np.concatenate([a, gap, b], axis=1))
+
+
+def manifold(vae: Generator, side: int = 20) -> bytes:
+    """What the VAE draws all over its plane, at latents that cut the unit normal's probability into equal parts."""
+    from statistics import NormalDist
+
+    marks = [NormalDist().inv_cdf((i + 0.5) / side) for i in range(side)]
+    z = np.array([(x, y) for y in reversed(marks) for x in marks], dtype=np.float32)  # (side², 2)
+    return sheet(as_shipped(vae.decode(z)), side)
+
+
+def interpolations(generator: Generator, seed: int = 0, rows: int = 5, steps: int = 15) -> bytes:
+    """Walks between the seed's latents, a row a walk, each of one digit where the model takes one."""
+    z = generator.latents(2 * rows, seed=seed)  # (2 · rows, latent)
+    digits = []
+    for row in range(rows):
+        path = walks.between(z[2 * row], z[2 * row + 1], steps)
+        label = walks.label(2 * row, steps) if generator.model.classes else None
+        digits.append(as_shipped(generator.decode(path, label)))
+    return sheet(np.concatenate(digits), steps)
+
+
+def morphs(cgan: Generator, seed: int = 0, steps: int = 15) -> bytes:
+    """Walks from each digit to the next one by a mixture of their labels, the latent held."""
+    z = cgan.latents(5, seed=seed)  # (5, latent)
+    digits = []
+    for row, latent in enumerate(z):
+        share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]  # (steps, 1)
+        label = (1 - share) * walks.label(2 * row, steps) + share * walks.label(2 * row + 1, steps)  # (steps, 10)
+        digits.append(as_shipped(cgan.decode(np.repeat(latent[None], steps, 0), label)))
+    return sheet(np.concatenate(digits), steps)
+
+
+def losses(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
+    """A panel for each training, by title: its losses over the epochs."""
+    figure = Figure(figsize=(10, 5.5), layout="constrained")
+    for axes, (title, epochs) in zip(figure.subplots(2, -(-len(curves) // 2)).flat, curves.items(), strict=False):
+        for name in ("loss", "reconstruction", "kl", "g_loss", "d_loss", "penalty"):
+            if name in epochs[0]:
+                axes.plot([epoch["epoch"] for epoch in epochs], [epoch[name] for epoch in epochs], label=name)
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("nats")
+        if "kl" in epochs[0]:
+            axes.set_yscale("log")
+        axes.legend(fontsize="small")
+    return _figure(figure)
+
+
+def scatter(latents: Mapping[str, tuple[NDArray[np.float32], NDArray[np.integer]]]) -> bytes:
+    """A panel for each encoder, by title: means (N, 2) of encoded digits in the colours of their labels (N,)."""
+    figure = Figure(figsize=(11, 5.2), layout="constrained")
+    panels = figure.subplots(1, len(latents))
+    for axes, (title, (mean, labels)) in zip(panels, latents.items(), strict=True):
+        dots = axes.scatter(*mean.T, c=labels, cmap=mpl.colormaps["tab10"], vmin=-0.5, vmax=9.5, s=2, linewidths=0)
+        axes.set_title(title)
+        axes.set_aspect("equal")
+    figure.colorbar(dots, ax=panels, ticks=range(10), label="digit")
+    return _figure(figure)
+
+
+def as_shipped(images: NDArray[np.float32]) -> Pictures:
+    """Digits in [0, 1] as the runtime's grey levels."""
+    return np.rint(images * 255).astype(np.uint8)
+
+
+def _figure(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100, metadata={"Software": None})  # no version: same figure, same bytes
+    return file.getvalue()
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="PNG", optimize=True)
+    return file.getvalue()
