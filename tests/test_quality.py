@@ -90,7 +90,7 @@ def test_weights_with_noise_miss_marks_that_they_reached_without(small, mnist):
     failures = quality.certify(["cgan"], small, mnist, SMALL)
     missed = {failure.split(" is ")[0] for failure in failures}
     assert usual < missed
-    assert {"cgan: coverage", "cgan: accuracy"} <= missed - usual
+    assert "cgan: frechet_distance" in missed - usual
     certified = Manifest(small).model("cgan").quality
     assert [f"cgan: {words}" for words in certified["missed"]] == failures
     assert (small / "references.json").read_bytes() == before  # used again, not measured again
