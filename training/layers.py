@@ -65,8 +65,8 @@ class Dropout(nn.Module):
 def _late_bias(layer: nn.Conv2d | nn.ConvTranspose2d, convolve: Callable[[Tensor | None], Tensor]) -> Tensor:
     """`convolve(bias)` for the layer's bias, which is added in a step of its own while training.
 
-    On a CPU, PyTorch 2.13 spends more on a bias's gradient in bfloat16 than on all else of a convolution's, unless the
-    bias is no part of it; `python -m training.bench` compares both.
+    On one thread of a CPU, PyTorch 2.13 spends more on a bias's gradient in bfloat16 than on all else of a
+    convolution's, unless the bias is no part of it; `python -m training.bench` compares both.
     """
     if not layer.training or layer.bias is None:
         return convolve(layer.bias)
