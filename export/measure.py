@@ -1,10 +1,8 @@
 """What a generator's digits are worth: everything that a certificate holds, measured on its images as shipped."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import safetensors.torch
 import torch
 import torch.nn.functional as F
@@ -175,14 +173,9 @@ def _pupil() -> nn.Sequential:
 
 def _smoothness(generator: Generator, reader: Reader, seed: int) -> tuple[float, float]:
     """`metrics.path_lengths` of walks between the seed's latents, each of one digit where the model takes one."""
-    features = [read(reader, walk).features for walk in _walks(generator, seed)]
-    return metrics.path_lengths(torch.stack(features))
-
-
-def _walks(generator: Generator, seed: int) -> Iterator[Tensor]:
-    """The images uint8 (STEPS, 1, 28, 28) of each walk."""
     z = generator.latents(2 * WALKS, seed=seed)  # (2 · WALKS, latent)
+    features = []
     for number, (start, end) in enumerate(zip(z[::2], z[1::2], strict=True)):
-        path = walks.between(start, end)  # (STEPS, latent)
-        label = walks.label(number % 10, len(path)) if generator.model.classes else None
-        yield torch.from_numpy(np.rint(generator.decode(path, label) * 255).astype(np.uint8))[:, None]
+        digits = torch.from_numpy(walks.walk(generator, start, end, number % 10))  # (STEPS, 28, 28)
+        features.append(read(reader, digits[:, None]).features)
+    return metrics.path_lengths(torch.stack(features))

@@ -1,6 +1,5 @@
 """Distances between two sets of digits and properties of one, as numbers."""
 
-import math
 import warnings
 
 import torch
@@ -112,7 +111,3 @@ def path_lengths(features: Tensor) -> tuple[float, float]:
     length = steps.sum(1)  # (N,)
     straight = (features[:, -1] - features[:, 0]).norm(dim=1)  # (N,)
     return float((length / straight).mean()), float((steps.max(1).values / length).mean())
-
-
-MAXIMAL_ENTROPY = math.log2(10)
-"""Bits, of ten digits equally often."""

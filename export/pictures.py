@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 
 import matplotlib as mpl
 import numpy as np
@@ -19,8 +20,7 @@ Pictures = NDArray[np.uint8]
 
 def sheet(digits: Pictures, columns: int = 10) -> bytes:
     """Digits in rows of `columns`, twice enlarged."""
-    rows = [np.concatenate(list(digits[i : i + columns]), axis=1) for i in range(0, len(digits), columns)]
-    return _png(np.concatenate(rows).repeat(2, 0).repeat(2, 1))
+    return _png(grid(digits, 2, columns))
 
 
 def side_by_side(left: Pictures, right: Pictures) -> bytes:
@@ -32,21 +32,15 @@ def side_by_side(left: Pictures, right: Pictures) -> bytes:
 
 def manifold(vae: Generator, side: int = 20) -> bytes:
     """What the VAE draws all over its plane, at latents that cut the unit normal's probability into equal parts."""
-    from statistics import NormalDist
-
     marks = [NormalDist().inv_cdf((i + 0.5) / side) for i in range(side)]
     z = np.array([(x, y) for y in reversed(marks) for x in marks], dtype=np.float32)  # (side², 2)
-    return sheet(as_shipped(vae.decode(z)), side)
+    return sheet(walks.as_shipped(vae.decode(z)), side)
 
 
 def interpolations(generator: Generator, seed: int = 0, rows: int = 5, steps: int = 15) -> bytes:
     """Walks between the seed's latents, a row a walk, each of one digit where the model takes one."""
     z = generator.latents(2 * rows, seed=seed)  # (2 · rows, latent)
-    digits = []
-    for row in range(rows):
-        path = walks.between(z[2 * row], z[2 * row + 1], steps)
-        label = walks.label(2 * row, steps) if generator.model.classes else None
-        digits.append(as_shipped(generator.decode(path, label)))
+    digits = [walks.walk(generator, z[row], z[row + 1], row, steps) for row in range(0, 2 * rows, 2)]
     return sheet(np.concatenate(digits), steps)
 
 
@@ -57,7 +51,7 @@ def morphs(cgan: Generator, seed: int = 0, steps: int = 15) -> bytes:
     for row, latent in enumerate(z):
         share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]  # (steps, 1)
         label = (1 - share) * walks.label(2 * row, steps) + share * walks.label(2 * row + 1, steps)  # (steps, 10)
-        digits.append(as_shipped(cgan.decode(np.repeat(latent[None], steps, 0), label)))
+        digits.append(walks.as_shipped(cgan.decode(np.repeat(latent[None], steps, 0), label)))
     return sheet(np.concatenate(digits), steps)
 
 
@@ -87,11 +81,6 @@ def scatter(latents: Mapping[str, tuple[NDArray[np.float32], NDArray[np.integer]
         axes.set_aspect("equal")
     figure.colorbar(dots, ax=panels, ticks=range(10), label="digit")
     return _figure(figure)
-
-
-def as_shipped(images: NDArray[np.float32]) -> Pictures:
-    """Digits in [0, 1] as the runtime's grey levels."""
-    return np.rint(images * 255).astype(np.uint8)
 
 
 def _figure(figure: Figure) -> bytes:

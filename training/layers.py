@@ -1,4 +1,4 @@
-"""What the six networks share: Keras' initialisation, batch norm and dropout."""
+"""Layers that the networks share, as Keras has them or faster than PyTorch's, and what is done to them."""
 
 from collections.abc import Callable, Iterable
 

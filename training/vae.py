@@ -119,10 +119,8 @@ class TunedConfig(Config):
     """Share of the averaged networks that each step leaves."""
 
 
-class TunedEncoder(nn.Module):
+class TunedEncoder(Encoder):
     """A larger encoder: digits (N, 1, 28, 28) in [0, 1] → mean and log-variance of their latents, (N, 2) each."""
-
-    input_shapes = ((1, 28, 28),)
 
     def __init__(self):
         super().__init__()
@@ -139,10 +137,6 @@ class TunedEncoder(nn.Module):
         )
         self.mean = nn.Linear(256, 2)
         self.log_var = nn.Linear(256, 2)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.features(images)  # (N, 256)
-        return self.mean(features), self.log_var(features)
 
 
 class TunedTraining(Training):

@@ -4,11 +4,11 @@ PyPI's torchvision is built for CUDA. Beside a CPU torch its C++ operators do no
 looks two of their schemas up; declared here, they satisfy the import, and nothing that we use calls them.
 """
 
-import torch
+from torch import library
 
 __all__ = ["MNIST", "save_image"]
 
-_OPERATORS = torch.library.Library("torchvision", "FRAGMENT")  # a declaration lives as long as its library
+_OPERATORS = library.Library("torchvision", "FRAGMENT")  # a declaration lives as long as its library
 
 try:
     import torchvision  # noqa: F401

@@ -15,10 +15,10 @@ COLUMNS = 10
 """Digits in a full row of a grid."""
 
 
-def grid(digits: NDArray[np.uint8], scale: int = 1) -> NDArray[np.uint8]:
-    """Digits (n, 28, 28) in rows of ten as one picture (height, width), uint8, each pixel `scale` × `scale`."""
+def grid(digits: NDArray[np.uint8], scale: int = 1, columns: int = COLUMNS) -> NDArray[np.uint8]:
+    """Digits (n, 28, 28) in rows of `columns` as one picture (height, width), uint8, each pixel `scale` × `scale`."""
     n, height, width = digits.shape
-    columns = min(n, COLUMNS)
+    columns = min(n, columns)
     rows = -(-n // columns)
     cells = np.zeros((rows * columns, height, width), dtype=np.uint8)
     cells[:n] = digits
