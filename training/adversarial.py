@@ -41,14 +41,12 @@ class Embedding(nn.Linear):
 
 
 class Discriminator(nn.Module):
-    """Digits (N, 1, 28, 28) in [-1, 1] and one-hot labels → logits (N, 1) of being real, and so labelled.
+    """Digits (N, 1, 28, 28) in [-1, 1] and one-hot labels (N, 10) → logits (N, 1) of being real, and so labelled."""
 
-    Without `classes` the labels are ignored, and may be left out.
-    """
+    input_shapes = ((1, 28, 28), (10,))
 
-    def __init__(self, classes: int = 0):
+    def __init__(self):
         super().__init__()
-        self.input_shapes = ((1, 28, 28), (classes,)) if classes else ((1, 28, 28),)
         self.layers = nn.Sequential(
             Conv2d(1, 64, 4, stride=2, padding=1),  # (N, 64, 14, 14)
             nn.LeakyReLU(0.2),
@@ -58,15 +56,12 @@ class Discriminator(nn.Module):
             nn.LeakyReLU(0.2),
         )
         self.head = nn.Linear(256, 1)
-        self.projection = Embedding(classes, 256, bias=False) if classes else None
+        self.projection = Embedding(10, 256, bias=False)
 
-    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, label: Tensor) -> Tensor:
         maps = self.layers(images).float()  # (N, 256, 7, 7)
         features = 7 * F.avg_pool2d(maps, 7).flatten(1)  # (N, 256), of the scale of one of the 49; faster than a mean
-        logits = self.head(features)  # (N, 1)
-        if self.projection is None:
-            return logits
-        return logits + (self.projection(label) * features).sum(1, keepdim=True)
+        return self.head(features) + (self.projection(label) * features).sum(1, keepdim=True)  # (N, 1)
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -90,8 +85,8 @@ class Training(fit.Training):
 
     ships = ("generator",)
 
-    def __init__(self, config: Config, generator: nn.Module, classes: int = 0):
-        super().__init__(config, generator=generator, discriminator=Discriminator(classes))
+    def __init__(self, config: Config, generator: nn.Module):
+        super().__init__(config, generator=generator, discriminator=Discriminator())
         self.keep_average("generator")
         self.learning_rates = {
             "generator": config.learning_rate,
@@ -110,7 +105,7 @@ class Training(fit.Training):
 
     @abstractmethod
     def generate(self, generator: nn.Module, label: Tensor) -> Tensor:
-        """Digits (N, 1, 28, 28) in [-1, 1] from fresh latents, of one-hot labels (N, 10) if the model takes labels."""
+        """Digits (N, 1, 28, 28) in [-1, 1] of one-hot labels (N, 10), from fresh latents."""
 
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         for name, rate in self.learning_rates.items():

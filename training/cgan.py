@@ -126,10 +126,10 @@ class TunedConfig(adversarial.Config):
 
 
 class TunedTraining(adversarial.Training):
-    """The same generator, trained by the tuned recipe; the discriminator sees the labels."""
+    """The same generator, trained by the tuned recipe."""
 
     def __init__(self, config: TunedConfig):
-        super().__init__(config, Generator(), classes=10)
+        super().__init__(config, Generator())
 
     def generate(self, generator: nn.Module, label: Tensor) -> Tensor:
         return generator(torch.randn(len(label), 128, device=label.device), label) * 2 - 1
