@@ -55,8 +55,9 @@ def test_networks_take_and_give_the_shapes_they_name(module, recipe):
     training = module.Training(module.Config()) if recipe == "seed" else module.TunedTraining(module.TunedConfig())
     for name, network in training.networks.items():
         output = network.eval()(*(torch.zeros(3, *shape) for shape in network.input_shapes))
-        if name == "encoder":
-            assert [tuple(head.shape) for head in output] == [(3, 2), (3, 2)]
+        if name in ("encoder", "classifier"):
+            sizes = (2, 2) if name == "encoder" else (128, 10)
+            assert [tuple(part.shape) for part in output] == [(3, size) for size in sizes]
         elif name == "density":
             assert tuple(output.shape) == (3, 2)
         else:

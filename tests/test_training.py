@@ -18,13 +18,15 @@ from conftest import MODELS, ROOT
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
+from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 
 from training import adversarial, bench, cgan, cli, data, density, gan, vae
 
 MODULES = {"vae": vae, "gan": gan, "cgan": cgan}
 METRICS = {
-    **{("vae", recipe): {"loss", "reconstruction", "kl"} for recipe in ("seed", "tuned")},
+    ("vae", "seed"): {"loss", "reconstruction", "kl"},
+    ("vae", "tuned"): {"loss", "reconstruction", "kl", "feature_error"},
     **{(model, "seed"): {"g_loss", "d_loss", "real_right", "fake_right"} for model in ("gan", "cgan")},
     **{(model, "tuned"): {"g_loss", "d_loss", "penalty", "pairs_right"} for model in ("gan", "cgan")},
 }
@@ -164,6 +166,22 @@ def test_the_averaged_gan_has_the_batch_norm_statistics_of_its_own_activations(t
     average(torch.randn(500, 100))
     torch.testing.assert_close(average.layers[5].running_mean, seen[0].mean((0, 2, 3)), atol=0.02, rtol=0.1)
     assert not average.training
+
+
+def test_the_tuned_gan_s_latents_are_normal_and_tell_the_digit():
+    torch.manual_seed(0)
+    frequency = (torch.randn(500_000, 10) + torch.tensor(gan.LEANINGS)).argmax(1).bincount() / 500_000  # (10,)
+    labels = frequency.multinomial(100_000, replacement=True)  # (100000,)
+    z = gan.draw_latents(functional.one_hot(labels, 10).float())  # (100000, 100)
+    assert ((z[:, :10] + torch.tensor(gan.LEANINGS)).argmax(1) == labels).all()
+    assert z.mean(0).abs().max() < 0.02
+    torch.testing.assert_close(z.T.cov(), torch.eye(100), atol=0.03, rtol=0)
+
+
+def test_the_tuned_gan_s_latents_tell_digits_as_often_as_mnist_has_them(mnist):
+    labels = data.load(mnist, "train").labels
+    told = (torch.randn(500_000, 10, generator=torch.Generator().manual_seed(0)) + torch.tensor(gan.LEANINGS)).argmax(1)
+    torch.testing.assert_close(told.bincount() / len(told), labels.bincount() / len(labels), atol=0.002, rtol=0)
 
 
 def test_learning_rates_fall_to_nothing_at_the_end_of_a_tuned_training():

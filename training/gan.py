@@ -108,7 +108,7 @@ class Training(fit.Training):
 
 
 LEANINGS = (-0.006, 0.070, -0.003, 0.014, -0.017, -0.059, -0.007, 0.026, -0.014, -0.005)
-"""Added to a latent's first ten numbers, they make each the largest as often as its digit is in MNIST's training set."""
+"""Added to a latent's first ten numbers, they make each the largest as often as MNIST's training set has its digit."""
 
 
 def draw_latents(label: Tensor) -> Tensor:
