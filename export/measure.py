@@ -16,12 +16,16 @@ from training.data import Digits
 from training.fit import has_bfloat16
 from training.reader import Reader, Reading, read
 
+VERSION = 2
+"""Of what is measured here, and how: references of another version are measured anew."""
 IMAGES = 10_000
 """Images of a sampling seed that are compared with the test set."""
 TAUGHT = 60_000
 """Images of a sampling seed that a classifier is trained on, those that follow the others."""
 CONFIDENT = 0.9
 """The reader's confidence from which on a digit counts as legible."""
+STROKES = 2_000
+"""Images of a sampling seed whose strokes are measured."""
 WALKS = 100
 """Interpolations of a sampling seed."""
 
@@ -42,6 +46,7 @@ class Reference:
         self.reading = read(reader, self.test.images)
         self.to_nearest = metrics.nearest(self.test.images, train.images)  # (N,)
         self.sharpness = metrics.sharpness(self.test.images)
+        self.stroke_unevenness = metrics.stroke_unevenness(self.test.images[:STROKES])
 
     @property
     def accuracy(self) -> float:
@@ -86,23 +91,28 @@ def floor(reference: Reference, part: int) -> dict[str, float]:
 
 
 def measure(generator: Generator, reference: Reference, seed: int) -> dict[str, float]:
-    """Every metric of the images of `seed`; docs/quality.md says what each means."""
-    images = draw(generator, reference.sizes.images, seed)
+    """Every metric of the images of `seed`; docs/quality.md says what each means.
+
+    A model that takes labels is asked for the digits of the test set, one by one, and where it teaches for those of the
+    training set: a distance between distributions sees other proportions, too.
+    """
+    labels = reference.test.labels if generator.model.classes else None
+    images = draw(generator, reference.sizes.images, seed, labels)
     reading = read(reference.reader, images)
     measured = _compared(images, reading, reference)
-    if classes := generator.model.classes:
-        measured |= _as_asked(reading, torch.arange(len(images)) % classes)
-        start = len(images)
-        more = draw(generator, reference.sizes.taught, seed, start)
-        taught = Digits(more, (start + torch.arange(len(more))) % classes)
-        measured["taught"] = taught_accuracy(taught, reference.test, seed)
+    if labels is not None:
+        measured |= _as_asked(reading, labels)
+        lessons = reference.train.first(reference.sizes.taught).labels
+        more = draw(generator, len(lessons), seed, lessons, start=len(images))
+        measured["taught"] = taught_accuracy(Digits(more, lessons), reference.test, seed)
     measured["path_length"], measured["largest_step"] = _smoothness(generator, reference.reader, seed)
     return measured
 
 
-def draw(generator: Generator, n: int, seed: int, start: int = 0) -> Tensor:
-    """Images uint8 (n, 1, 28, 28), ink 255, exactly as the runtime gives them."""
-    return torch.from_numpy(generator.generate(n, seed=seed, start=start))[:, None]
+def draw(generator: Generator, n: int, seed: int, labels: Tensor | None = None, start: int = 0) -> Tensor:
+    """Images uint8 (n, 1, 28, 28), ink 255, exactly as the runtime gives them, of `labels` (n,) if need be."""
+    digits = None if labels is None else labels.tolist()
+    return torch.from_numpy(generator.generate(n, digit=digits, seed=seed, start=start))[:, None]
 
 
 def _compared(images: Tensor, reading: Reading, reference: Reference) -> dict[str, float]:
@@ -117,6 +127,7 @@ def _compared(images: Tensor, reading: Reading, reference: Reference) -> dict[st
         "entropy": metrics.entropy(labels),
         "legibility": float((confidence >= CONFIDENT).float().mean()),
         "sharpness": metrics.sharpness(images) / reference.sharpness,
+        "stroke_unevenness": metrics.stroke_unevenness(images[:STROKES]) / reference.stroke_unevenness,
         "copies": float((to_nearest < reference.to_nearest.quantile(0.01)).float().mean()),
         "nearest": float(to_nearest.median() / reference.to_nearest.median()),
     }

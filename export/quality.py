@@ -15,7 +15,7 @@ from export.certificate import SEEDS, References, Summary, certificate, summaris
 from export.errors import ExportError
 from export.graphs import GRAPHS
 from export.likelihood import likelihood
-from export.measure import Reference, Sizes, floor, load_reader, measure
+from export.measure import VERSION, Reference, Sizes, floor, load_reader, measure
 from export.publish import exported, listed, manifest_bytes, publish
 from export.weights import Weights
 from training import data
@@ -74,7 +74,12 @@ def certify(names: list[str], artifacts: Path, mnist: Path, sizes: Sizes = Sizes
 def _references(artifacts: Path, reference: Reference, reader: dict) -> References:
     """What real digits and the seed recipe's models reach, read from references.json, or measured if need be."""
     path = artifacts / "references.json"
-    conditions = {"reader": reader, "images": reference.sizes.images, "taught": reference.sizes.taught}
+    conditions = {
+        "version": VERSION,
+        "reader": reader,
+        "images": reference.sizes.images,
+        "taught": reference.sizes.taught,
+    }
     try:
         read = json.loads(path.read_bytes())
         if read["conditions"] == conditions:

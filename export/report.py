@@ -25,6 +25,8 @@ from training.summary import summary
 
 TEMPLATE = Path(__file__).with_name("report.md")
 """The report's text, written by hand; {names} in it are filled in with what was measured."""
+READ = 2_000
+"""Digits of each model of which the worst and the best are shown."""
 FOLDERS = {"seed": "weights/seed", "tuned": "weights"}
 """Of each recipe's weights, within the artifacts."""
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -40,16 +42,20 @@ def main(artifacts: Path, mnist: Path) -> None:
         recipe: {name: weights.read(name, artifacts / folder / f"{name}.safetensors") for name in GRAPHS}
         for recipe, folder in FOLDERS.items()
     }
+    text = _text(figures, found)
     reader = measure.load_reader(artifacts / "weights" / "reader.safetensors")
     drawn = _pictures(artifacts, found, reader, data.load(mnist, "test"))
-    text = TEMPLATE.read_text(encoding="utf-8").format_map(
-        {**figures, "table": _table(figures), "networks": _networks(), "trainings": _trainings(found)}
-    )
     publish(
         {artifacts / "report" / f"{name}.png": png for name, png in drawn.items()}
         | {artifacts / "REPORT.md": text.encode()}
     )
     click.echo(f"Written to {artifacts / 'REPORT.md'}.")
+
+
+def _text(figures: dict[str, dict], found: dict[str, dict[str, Weights]]) -> str:
+    """The report's text, filled in."""
+    parts = {"table": _table(figures), "networks": _networks(), "trainings": _trainings(found)}
+    return TEMPLATE.read_text(encoding="utf-8").format_map({**figures, **parts})
 
 
 def _figures(artifacts: Path) -> dict[str, dict]:
@@ -93,9 +99,7 @@ def _networks() -> str:
         "CGAN generator": cgan.Generator(),
         "CGAN discriminator": cgan.Discriminator(),
         "VAE encoder of the tuned recipe": vae.TunedEncoder(),
-        "GAN discriminator of the tuned recipe (the CGAN's has a projection of the label besides)": (
-            adversarial.Discriminator()
-        ),
+        "GAN and CGAN discriminator of the tuned recipe": adversarial.Discriminator(),
     }
     return "\n\n".join(summary(title, network) for title, network in networks.items())
 
@@ -155,14 +159,14 @@ def _encoded(
     return encoded
 
 
-def _extremes(generator: mnistgen.Generator, reader: Reader, n: int = 2000) -> pictures.Pictures:
-    """Of `n` digits the twenty that the reader is least sure of, or least reads as asked, then twenty of the surest."""
-    images = measure.draw(generator, n, seed=0)
-    probabilities = read(reader, images).probabilities  # (n, 10)
+def _extremes(generator: mnistgen.Generator, reader: Reader) -> pictures.Pictures:
+    """Of READ digits the twenty that the reader is least sure of, or least reads as asked, then the twenty surest."""
+    images = measure.draw(generator, READ, seed=0)
+    probabilities = read(reader, images).probabilities  # (READ, 10)
     if classes := generator.model.classes:
-        sure = probabilities[torch.arange(n), torch.arange(n) % classes]  # (n,)
+        sure = probabilities[torch.arange(READ), torch.arange(READ) % classes]  # (READ,)
     else:
-        sure = probabilities.max(1).values
+        sure = probabilities.max(1).values  # (READ,)
     order = sure.argsort()
     return images[torch.cat([order[:20], order[-20:]])][:, 0].numpy()
 

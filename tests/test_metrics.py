@@ -54,6 +54,16 @@ def test_entropy_is_greatest_for_all_digits_alike():
     assert metrics.entropy(torch.arange(10) % 2) == pytest.approx(1)
 
 
+def test_strokes_of_one_width_are_even_and_others_are_not():
+    digits = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
+    digits[0, :, 4:24, 12:16] = digits[1:3, :, 4:14, 12:16] = 255  # of one width; and half of it is
+    digits[1, :, 14:24, 13:15] = 255  # … twice as wide as the rest
+    digits[2, :, 14:24, 10:18] = 255  # … half as wide as the rest
+    assert metrics.stroke_unevenness(digits[:1]) == pytest.approx(0, abs=1e-6)
+    assert metrics.stroke_unevenness(digits[1:3]) == pytest.approx(2**0.5 / 5)  # two thirds of the ink twice as wide
+    assert metrics.stroke_unevenness(digits[::3]) == metrics.stroke_unevenness(digits[:1])  # an empty one is left out
+
+
 def test_sharpness_falls_with_blur_and_is_nothing_without_edges():
     sharp = torch.zeros(3, 1, 28, 28)
     sharp[..., 10:18, 10:18] = 255
