@@ -27,14 +27,18 @@ class VaeGraph(nn.Module):
 
 
 class GanGraph(nn.Module):
-    """The GAN's generator, its tanh rescaled from [-1, 1] to [0, 1]: z (N, 100) → image."""
+    """The GAN's generator, its tanh rescaled from [-1, 1] to [0, 1]: z (N, 100) → image.
 
-    def __init__(self, generator: gan.Generator):
+    A prior, where the generator was trained with one, first moves the unit normal's z into clusters.
+    """
+
+    def __init__(self, generator: gan.Generator, prior: gan.Prior | None = None):
         super().__init__()
         self.generator = generator
+        self.prior = prior or nn.Identity()
 
     def forward(self, z: Tensor) -> Tensor:
-        image = self.generator(z) * 0.5 + 0.5  # (N, 1, 28, 28)
+        image = self.generator(self.prior(z)) * 0.5 + 0.5  # (N, 1, 28, 28)
         return image.clamp(0, 1)  # ONNX Runtime's tanh is an approximation that can pass -1 by a rounding
 
 
@@ -73,7 +77,7 @@ class Graph:
 
 GRAPHS = {
     "vae": Graph(VaeGraph, {"decoder": vae.Decoder, "density": Density}, frozenset({"density"})),
-    "gan": Graph(GanGraph, {"generator": gan.Generator}),
+    "gan": Graph(GanGraph, {"generator": gan.Generator, "prior": gan.Prior}, frozenset({"prior"})),
     "cgan": Graph(CganGraph, {"generator": cgan.Generator}),
 }
 

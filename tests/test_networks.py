@@ -58,8 +58,8 @@ def test_networks_take_and_give_the_shapes_they_name(module, recipe):
         if name in ("encoder", "classifier"):
             sizes = (2, 2) if name == "encoder" else (128, 10)
             assert [tuple(part.shape) for part in output] == [(3, size) for size in sizes]
-        elif name == "density":
-            assert tuple(output.shape) == (3, 2)
+        elif name in ("density", "prior"):
+            assert output.shape == (3, *network.input_shapes[0])
         else:
             assert tuple(output.shape) == ((3, 1) if name == "discriminator" else (3, 1, 28, 28))
 

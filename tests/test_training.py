@@ -64,10 +64,10 @@ def test_a_training_leaves_metrics_pictures_and_weights(train, tmp_path, model, 
     with safe_open(out / "weights.safetensors", "pt") as file:
         facts = json.loads(file.metadata()["mnistgen"])
         networks = {key.split(".")[0] for key in file.keys()}  # noqa: SIM118
-    if model == "vae":
-        assert networks == {"encoder", "decoder", *(["density"] if recipe == "tuned" else [])}
-    else:
-        assert networks == {"generator"}
+    expected = {"encoder", "decoder"} if model == "vae" else {"generator"}
+    assert networks == expected | (
+        {"vae": {"density"}, "gan": {"prior"}}.get(model, set()) if recipe == "tuned" else set()
+    )
     option = " --recipe tuned" if recipe == "tuned" else ""
     assert facts["command"] == f"python -m training.{model}{option} --epochs 2 --batch-size 16 --seed 3"
     assert facts["final_metrics"]["epoch"] == facts["epochs"] == 2

@@ -85,8 +85,8 @@ class Training(fit.Training):
 
     ships = ("generator",)
 
-    def __init__(self, config: Config, generator: nn.Module):
-        super().__init__(config, generator=generator, discriminator=Discriminator())
+    def __init__(self, config: Config, **networks: nn.Module):
+        super().__init__(config, **networks, discriminator=Discriminator())
         self.keep_average("generator")
         self.learning_rates = {
             "generator": config.learning_rate,

@@ -129,7 +129,7 @@ class TunedTraining(adversarial.Training):
     """The same generator, trained by the tuned recipe."""
 
     def __init__(self, config: TunedConfig):
-        super().__init__(config, Generator())
+        super().__init__(config, generator=Generator())
 
     def generate(self, generator: nn.Module, label: Tensor) -> Tensor:
         return generator(torch.randn(len(label), 128, device=label.device), label) * 2 - 1
