@@ -163,7 +163,7 @@ def test_the_averaged_gan_has_the_batch_norm_statistics_of_its_own_activations(t
     average = training.final("generator")
     seen = []
     average.layers[5].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))  # the second batch norm
-    average(torch.randn(500, 100))
+    average(training.networks["prior"](torch.randn(500, 100)))
     torch.testing.assert_close(average.layers[5].running_mean, seen[0].mean((0, 2, 3)), atol=0.02, rtol=0.1)
     assert not average.training
 

@@ -2,8 +2,8 @@
 
 Relativistic pairs (Jolicoeur-Martineau 2018) with zero-centred gradient penalties on real digits and on fakes
 (Mescheder et al. 2018), as R3GAN has them (Huang et al. 2024); labels enter the discriminator by projection (Miyato &
-Koyama 2018); the generator that ships is an average over training (Yazıcı et al. 2018). `docs/quality.md` tells what
-else was tried.
+Koyama 2018), and a wrong label makes a real digit a fake (Reed et al. 2016); the generator that ships is an average
+over training (Yazıcı et al. 2018). `docs/quality.md` tells what else was tried.
 """
 
 from abc import abstractmethod
@@ -31,6 +31,9 @@ class Config(fit.Config):
     discriminator's step; in the first epoch all do, since without it the discriminator wins at once."""
     averaging: float = 0.999
     """Share of the averaged generator that each step leaves."""
+    mismatch: float = 0.0
+    """Weight of telling real digits with their label from the same with another, in the last `mismatch_epochs`."""
+    mismatch_epochs: int = 0
 
 
 class Embedding(nn.Linear):
@@ -59,8 +62,15 @@ class Discriminator(nn.Module):
         self.projection = Embedding(10, 256, bias=False)
 
     def forward(self, images: Tensor, label: Tensor) -> Tensor:
+        return self.judge(self.features(images), label)
+
+    def features(self, images: Tensor) -> Tensor:
+        """What digits (N, 1, 28, 28) are judged by (N, 256)."""
         maps = self.layers(images).float()  # (N, 256, 7, 7)
-        features = 7 * F.avg_pool2d(maps, 7).flatten(1)  # (N, 256), of the scale of one of the 49; faster than a mean
+        return 7 * F.avg_pool2d(maps, 7).flatten(1)  # of the scale of one of the 49; faster than a mean
+
+    def judge(self, features: Tensor, label: Tensor) -> Tensor:
+        """Logits (N, 1) from features (N, 256) and one-hot labels (N, 10)."""
         return self.head(features) + (self.projection(label) * features).sum(1, keepdim=True)  # (N, 1)
 
 
@@ -72,6 +82,12 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 def generator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """How far each fake's logit (N, 1) is from exceeding its real digit's, in nats."""
     return F.softplus(real - fake).mean()
+
+
+def another_label(label: Tensor) -> Tensor:
+    """For each one-hot label (N, 10) one of the nine others, at random."""
+    shift = torch.randint(1, 10, (len(label),), device=label.device)
+    return F.one_hot((label.argmax(1) + shift) % 10, 10).to(label)
 
 
 def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
@@ -111,16 +127,16 @@ class Training(fit.Training):
         for name, rate in self.learning_rates.items():
             fit.set_learning_rate(self.optimizers[name], rate * min(1, 2 - 2 * self.progress))
         discriminator, label = self.networks["discriminator"], F.one_hot(labels, 10).float()  # (N, 10)
-        penalised = 1 if self.progress < 1 / self.config.epochs else self.config.penalised
         with self.autocast():
             fake = self.generate(self.networks["generator"], label)  # (N, 1, 28, 28)
             both = torch.cat([images * 2 - 1, fake.detach()]).requires_grad_()  # (2N, 1, 28, 28)
-            logits = discriminator(both, label.repeat(2, 1)).float()  # (2N, 1)
+            features = discriminator.features(both)  # (2N, 256)
+            logits = discriminator.judge(features, label.repeat(2, 1)).float()  # (2N, 1)
+            on_wrong = discriminator.judge(features[: len(label)], another_label(label)).float()  # (N, 1)
         on_real, on_fake = logits.chunk(2)
-        d_loss, penalty = discriminator_loss(on_real, on_fake), torch.zeros(())
-        if torch.rand(()) < penalised:
-            penalty = 2 * gradient_penalty(logits, both) / penalised  # 2: that on real digits plus that on fakes
-        fit.descend(self.optimizers["discriminator"], d_loss + self.config.penalty * penalty)
+        d_loss, penalty = discriminator_loss(on_real, on_fake), self.penalty(logits, both)
+        mismatch = self.mismatch_weight() * discriminator_loss(on_real, on_wrong)
+        fit.descend(self.optimizers["discriminator"], d_loss + self.config.penalty * penalty + mismatch)
         with self.autocast():
             on_learnt = discriminator(fake, label).float()  # (N, 1)
         g_loss = generator_loss(on_real.detach(), on_learnt)
@@ -128,3 +144,15 @@ class Training(fit.Training):
         self.update_averages(self.config.averaging)
         won = (on_real > on_fake).float().mean()
         return {"g_loss": g_loss, "d_loss": d_loss, "penalty": penalty, "pairs_right": won}
+
+    def penalty(self, logits: Tensor, images: Tensor) -> Tensor:
+        """The penalties on real digits and on fakes, whose logits (2N, 1) and images (2N, 1, 28, 28) are given."""
+        share = 1 if self.progress < 1 / self.config.epochs else self.config.penalised
+        if torch.rand(()) >= share:
+            return torch.zeros((), device=images.device)
+        return 2 * gradient_penalty(logits, images) / share  # a mean over 2N is half that of either, added
+
+    def mismatch_weight(self) -> float:
+        """`mismatch` in the last `mismatch_epochs`, 0 before."""
+        epochs_left = self.config.epochs * (1 - self.progress)
+        return self.config.mismatch if epochs_left <= self.config.mismatch_epochs + 1e-6 else 0.0

@@ -122,7 +122,9 @@ def ten_of_each(generator: nn.Module, z: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class TunedConfig(adversarial.Config):
     model: str = "cgan"
-    epochs: int = 16
+    epochs: int = 30
+    mismatch: float = 0.15
+    mismatch_epochs: int = 7
 
 
 class TunedTraining(adversarial.Training):
