@@ -170,17 +170,18 @@ def test_the_averaged_gan_has_the_batch_norm_statistics_of_its_own_activations(t
 
 def test_the_tuned_gan_s_latents_are_normal_and_tell_the_digit():
     torch.manual_seed(0)
-    frequency = (torch.randn(500_000, 10) + torch.tensor(gan.LEANINGS)).argmax(1).bincount() / 500_000  # (10,)
+    prior = gan.Prior()
+    frequency = (torch.randn(500_000, 10) + prior.leanings).argmax(1).bincount() / 500_000  # (10,)
     labels = frequency.multinomial(100_000, replacement=True)  # (100000,)
-    z = gan.draw_latents(functional.one_hot(labels, 10).float())  # (100000, 100)
-    assert ((z[:, :10] + torch.tensor(gan.LEANINGS)).argmax(1) == labels).all()
+    z = prior.draw(functional.one_hot(labels, 10).float())  # (100000, 100)
+    assert ((z[:, :10] + prior.leanings).argmax(1) == labels).all()
     assert z.mean(0).abs().max() < 0.02
     torch.testing.assert_close(z.T.cov(), torch.eye(100), atol=0.03, rtol=0)
 
 
 def test_the_tuned_gan_s_latents_tell_digits_as_often_as_mnist_has_them(mnist):
     labels = data.load(mnist, "train").labels
-    told = (torch.randn(500_000, 10, generator=torch.Generator().manual_seed(0)) + torch.tensor(gan.LEANINGS)).argmax(1)
+    told = (torch.randn(500_000, 10, generator=torch.Generator().manual_seed(0)) + gan.Prior().leanings).argmax(1)
     torch.testing.assert_close(told.bincount() / len(told), labels.bincount() / len(labels), atol=0.002, rtol=0)
 
 
@@ -193,6 +194,34 @@ def test_learning_rates_fall_to_nothing_at_the_end_of_a_tuned_training():
         training.step(digits.images.float() / 255, digits.labels)
         rates.append([optimizer.param_groups[0]["lr"] for optimizer in training.optimizers.values()])
     assert rates == [pytest.approx([2e-4 * share, 4e-4 * share]) for share in (1, 1, 0.5, 0)]
+
+
+def test_a_wrong_label_makes_a_real_digit_a_fake_in_the_last_epochs_only():
+    digits = tiny_training.drawn(Path(), "train").first(32)
+
+    def learnt(progress, mismatch):
+        """How much better the discriminator likes digits with their label than with others after some steps."""
+        training = cgan.TunedTraining(replace(cgan.TunedConfig(), mismatch=mismatch))
+        training.progress = progress
+        for _ in range(5):
+            training.step(digits.images.float() / 255, digits.labels)
+        discriminator = training.networks["discriminator"]
+        features = discriminator.features(digits.images.float() / 255 * 2 - 1)
+        label = functional.one_hot(digits.labels, 10).float()
+        logits = discriminator.judge(features, label), discriminator.judge(features, adversarial.another_label(label))
+        return (logits[0] - logits[1]).mean().item()
+
+    assert learnt(0.5, 9.0) == learnt(0.5, 0.0)
+    assert learnt(0.8, 9.0) > learnt(0.8, 0.0)
+
+
+def test_another_label_is_any_but_the_right_one():
+    label = functional.one_hot(torch.arange(10).repeat_interleave(300), 10).float()
+    other = adversarial.another_label(label)
+    assert (other.sum(1) == 1).all()
+    pairs = torch.stack([label.argmax(1), other.argmax(1)], 1).unique(dim=0)
+    assert len(pairs) == 90
+    assert (pairs[:, 0] != pairs[:, 1]).all()
 
 
 def test_the_gradient_penalty_is_half_the_squared_slope():

@@ -130,14 +130,13 @@ class Prior(nn.Module):
         first, style = z.split((10, 90), 1)
         return torch.cat([10 * F.softmax((first + self.leanings) / 0.02, 1), style], 1)
 
-
-def draw_latents(label: Tensor) -> Tensor:
-    """Latents (N, 100) of the unit normal that `Prior` puts into the clusters of the one-hot `label` (N, 10)."""
-    z, leanings = torch.randn(len(label), 100, device=label.device), torch.tensor(LEANINGS, device=label.device)
-    first = z[:, :10] + leanings
-    swapped = torch.stack([first.argmax(1), label.argmax(1)], 1)  # (N, 2)
-    first.scatter_(1, swapped.flip(1), first.gather(1, swapped))
-    return torch.cat([first - leanings, z[:, 10:]], 1)
+    def draw(self, label: Tensor) -> Tensor:
+        """Latents (N, 100) of the unit normal that belong to the clusters of the one-hot `label` (N, 10)."""
+        first, style = torch.randn(len(label), 100, device=label.device).split((10, 90), 1)
+        first = first + self.leanings
+        swapped = torch.stack([first.argmax(1), label.argmax(1)], 1)  # (N, 2)
+        first.scatter_(1, swapped.flip(1), first.gather(1, swapped))
+        return torch.cat([first - self.leanings, style], 1)
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,8 @@ class TunedTraining(adversarial.Training):
         super().__init__(config, generator=Generator(), prior=Prior())
 
     def generate(self, generator: nn.Module, label: Tensor) -> Tensor:
-        return generator(self.networks["prior"](draw_latents(label)))
+        prior = self.networks["prior"]
+        return generator(prior(prior.draw(label)))
 
     def end_epoch(self, digits: Digits) -> None:
         """Give the averaged generator the batch-norm statistics of its own activations, not of the others' average."""
