@@ -23,6 +23,18 @@ def sheet(digits: Pictures, columns: int = 10) -> bytes:
     return _png(grid(digits, 2, columns))
 
 
+def captioned(digits: Pictures, captions: Sequence[str], columns: int = 10) -> bytes:
+    """Digits in rows of `columns`, each under its caption."""
+    rows = -(-len(digits) // columns)
+    figure = Figure(figsize=(0.85 * columns, 0.95 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, digit, caption in zip(panels, digits, captions, strict=True):
+        axes.imshow(255 - digit, cmap="gray", vmin=0, vmax=255)
+        axes.set_title(caption, fontsize="small")
+        axes.set_axis_off()
+    return _figure(figure)
+
+
 def side_by_side(left: Pictures, right: Pictures) -> bytes:
     """Two grids with a gap between them."""
     a, b = grid(left, 2), grid(right, 2)

@@ -123,7 +123,7 @@ def _pictures(artifacts: Path, found: dict[str, dict[str, Weights]], reader: Rea
             drawn[f"samples-{name}"] = pictures.side_by_side(seed.generate(100), tuned.generate(100))
             for recipe, generator in (("seed", seed), ("tuned", tuned)):
                 drawn[f"walks-{name}-{recipe}"] = pictures.interpolations(generator)
-                drawn[f"extremes-{name}-{recipe}"] = pictures.sheet(_extremes(generator, reader), 20)
+                drawn[f"extremes-{name}-{recipe}"] = pictures.captioned(*_extremes(generator, reader))
                 if name == "vae":
                     drawn[f"manifold-{recipe}"] = pictures.manifold(generator)
                 if name == "cgan":
@@ -159,16 +159,22 @@ def _encoded(
     return encoded
 
 
-def _extremes(generator: mnistgen.Generator, reader: Reader) -> pictures.Pictures:
-    """Of READ digits the twenty that the reader is least sure of, or least reads as asked, then the twenty surest."""
+def _extremes(generator: mnistgen.Generator, reader: Reader) -> tuple[pictures.Pictures, list[str]]:
+    """Of READ digits the twenty that the reader is least sure of, or least reads as asked, then the ten surest.
+
+    The captions say what the reader took each for, what was asked for before that, and how sure the reader was.
+    """
     images = measure.draw(generator, READ, seed=0)
     probabilities = read(reader, images).probabilities  # (READ, 10)
+    sure, taken_for = probabilities.max(1)  # (READ,) each
+    captions = [f"{digit}, {share:.0%}" for digit, share in zip(taken_for.tolist(), sure.tolist(), strict=True)]
     if classes := generator.model.classes:
-        sure = probabilities[torch.arange(READ), torch.arange(READ) % classes]  # (READ,)
-    else:
-        sure = probabilities.max(1).values  # (READ,)
+        asked = torch.arange(READ) % classes  # (READ,)
+        sure = probabilities[torch.arange(READ), asked]  # (READ,)
+        captions = [f"{digit} → {caption}" for digit, caption in zip(asked.tolist(), captions, strict=True)]
     order = sure.argsort()
-    return images[torch.cat([order[:20], order[-20:]])][:, 0].numpy()
+    chosen = torch.cat([order[:20], order[-10:]])  # (30,)
+    return images[chosen, 0].numpy(), [captions[i] for i in chosen]
 
 
 if __name__ == "__main__":
