@@ -25,7 +25,7 @@ def test_the_manifest_is_true_of_the_files_that_ship(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "recipe", "epochs"), [("vae", "seed", 30), ("gan", "seed", 50), ("cgan", "tuned", 16)]
+    ("name", "recipe", "epochs"), [("vae", "tuned", 30), ("gan", "tuned", 20), ("cgan", "tuned", 30)]
 )
 def test_what_ships_was_trained_to_the_full_number_of_epochs_on_all_of_mnist(name, recipe, epochs):
     model = Manifest(ROOT / "artifacts").model(name)

@@ -112,7 +112,7 @@ def test_a_finished_training_is_preferred_and_its_weights_kept_with_the_artifact
     save_file(tensors, folder / "weights.safetensors", {"mnistgen": json.dumps({**facts, "epochs": 31})})
     code, output = export("--model", "vae")
     assert code == 0
-    assert f"vae: weights from {folder / 'weights.safetensors'} (seed recipe, 31 epochs)" in output
+    assert f"vae: weights from {folder / 'weights.safetensors'} (tuned recipe, 31 epochs)" in output
     assert Manifest(shipped).model("vae").epochs == 31
     assert (shipped / "weights" / "vae.safetensors").read_bytes() == (folder / "weights.safetensors").read_bytes()
     exported = mnistgen.load("vae", artifacts=shipped)
