@@ -88,9 +88,11 @@ def test_a_file_explains_itself(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_file_holds_no_path_and_no_stack_trace(name):
-    content = (ROOT / "artifacts" / f"{name}.onnx").read_bytes()
-    model = onnx.load_from_string(content)
+    model = onnx.load(ROOT / "artifacts" / f"{name}.onnx")
     assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+    for tensor in model.graph.initializer:
+        tensor.raw_data = b""  # in which any short string occurs by chance
+    content = model.SerializeToString()
     for trace in (b".py", b"/home", b"/root", b"/work", b"site-packages", b"Traceback"):
         assert trace not in content
 
