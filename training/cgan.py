@@ -123,7 +123,7 @@ def ten_of_each(generator: nn.Module, z: Tensor) -> Tensor:
 class TunedConfig(adversarial.Config):
     model: str = "cgan"
     epochs: int = 30
-    mismatch: float = 0.05
+    mismatch: float = 0.02
     mismatch_epochs: int = 7
 
 
