@@ -2,8 +2,8 @@
 
 Relativistic pairs (Jolicoeur-Martineau 2018) with zero-centred gradient penalties on real digits and on fakes
 (Mescheder et al. 2018), as R3GAN has them (Huang et al. 2024); labels enter the discriminator by projection (Miyato &
-Koyama 2018), and a wrong label makes a real digit a fake (Reed et al. 2016); the generator that ships is an average
-over training (Yazıcı et al. 2018). `docs/quality.md` tells what else was tried.
+Koyama 2018), and at the end a wrong label makes a real digit a fake (Reed et al. 2016); the generator that ships is an
+average over training (Yazıcı et al. 2018). `docs/quality.md` tells what else was tried.
 """
 
 from abc import abstractmethod
@@ -32,8 +32,9 @@ class Config(fit.Config):
     averaging: float = 0.999
     """Share of the averaged generator that each step leaves."""
     mismatch: float = 0.0
-    """Weight of telling real digits with their label from the same with another, in the last `mismatch_epochs`."""
+    """Weight of telling real digits with their label from the same with another."""
     mismatch_epochs: int = 0
+    """The last epochs, in which that is learnt; in none by default."""
 
 
 class Embedding(nn.Linear):
@@ -132,11 +133,11 @@ class Training(fit.Training):
             both = torch.cat([images * 2 - 1, fake.detach()]).requires_grad_()  # (2N, 1, 28, 28)
             features = discriminator.features(both)  # (2N, 256)
             logits = discriminator.judge(features, label.repeat(2, 1)).float()  # (2N, 1)
-            on_wrong = discriminator.judge(features[: len(label)], another_label(label)).float()  # (N, 1)
         on_real, on_fake = logits.chunk(2)
         d_loss, penalty = discriminator_loss(on_real, on_fake), self.penalty(logits, both)
-        mismatch = self.mismatch_weight() * discriminator_loss(on_real, on_wrong)
-        fit.descend(self.optimizers["discriminator"], d_loss + self.config.penalty * penalty + mismatch)
+        mismatch = self.mismatch(on_real, features[: len(label)], label)
+        objective = d_loss + self.config.penalty * penalty + self.config.mismatch * mismatch
+        fit.descend(self.optimizers["discriminator"], objective)
         with self.autocast():
             on_learnt = discriminator(fake, label).float()  # (N, 1)
         g_loss = generator_loss(on_real.detach(), on_learnt)
@@ -152,7 +153,14 @@ class Training(fit.Training):
             return torch.zeros((), device=images.device)
         return 2 * gradient_penalty(logits, images) / share  # a mean over 2N is half that of either, added
 
-    def mismatch_weight(self) -> float:
-        """`mismatch` in the last `mismatch_epochs`, 0 before."""
+    def mismatch(self, on_real: Tensor, features: Tensor, label: Tensor) -> Tensor:
+        """How far logits (N, 1) of real digits are from exceeding those with another label; 0 before the last epochs.
+
+        `features` (N, 256) are the digits', `label` (N, 10) their own one-hot labels.
+        """
         epochs_left = self.config.epochs * (1 - self.progress)
-        return self.config.mismatch if epochs_left <= self.config.mismatch_epochs + 1e-6 else 0.0
+        if epochs_left > self.config.mismatch_epochs + 1e-6:  # 1e-6: an epoch's start is a rounded share
+            return torch.zeros((), device=label.device)
+        with self.autocast():
+            on_other = self.networks["discriminator"].judge(features, another_label(label)).float()  # (N, 1)
+        return discriminator_loss(on_real, on_other)
