@@ -1,11 +1,16 @@
-"""The networks as they ship: latents (and labels) in, digits (N, 1, 28, 28) in [0, 1] out, ink 1 (contract C2)."""
+"""The networks as they ship: latents (and labels) in, digits (N, 1, 28, 28) in [0, 1] out, ink 1 (contract C2).
+
+Each stands here twice: as it was trained, and in the form that ONNX Runtime runs fastest, which is what ships.
+"""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from export.errors import ExportError
+from export.rewrites import Phases, PhasesTransposed, WinogradConvTranspose2d, transposed
 from export.weights import Weights
 from training import cgan, gan, vae
 from training.density import Density
@@ -53,11 +58,71 @@ class CganGraph(nn.Module):
         return self.generator(z, label)
 
 
+class FastVae(nn.Module):
+    """What VaeGraph computes, its last two layers by phases."""
+
+    def __init__(self, graph: VaeGraph):
+        super().__init__()
+        *head, upsample, activation, last = graph.decoder
+        self.density = graph.density
+        self.head = nn.Sequential(*head)
+        self.tail = nn.Sequential(Phases(upsample, activation), PhasesTransposed(last))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.sigmoid(self.tail(self.head(self.density(z))))
+
+
+class FastGan(nn.Module):
+    """What GanGraph computes: batch norms merged, the deep 5×5 layer by Winograd, the last two by phases."""
+
+    def __init__(self, graph: GanGraph):
+        super().__init__()
+        dense, norm, self.activation, unflatten, deep, deep_norm, _, upsample, up_norm, _, last = graph.generator.layers
+        self.channels, size, _ = unflatten.unflattened_size
+        self.prior = graph.prior
+        self.dense = _pixels_first(fuse_linear_bn_eval(dense, norm), self.channels)
+        self.deep = WinogradConvTranspose2d(fuse_conv_bn_eval(deep, deep_norm, transpose=True), size)
+        self.map = deep.out_channels, size, size
+        self.tail = nn.Sequential(
+            Phases(fuse_conv_bn_eval(upsample, up_norm, transpose=True), self.activation), PhasesTransposed(last)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.dense(self.prior(z)).unflatten(1, (-1, self.channels))  # (N, 49, 256)
+        x = self.deep(self.activation(x.transpose(0, 1)))  # (49, N, 128)
+        x = self.activation(x).flatten(1).T.reshape(-1, *self.map)  # (N, 128, 7, 7)
+        image = torch.tanh(self.tail(x)) * 0.5 + 0.5  # (N, 1, 28, 28)
+        return image.clamp(0, 1)
+
+
+class FastCgan(nn.Module):
+    """What CganGraph computes, its last two layers by phases."""
+
+    def __init__(self, graph: CganGraph):
+        super().__init__()
+        *head, upsample, activation, last = graph.generator.layers
+        self.head = nn.Sequential(*head)
+        self.tail = nn.Sequential(Phases(upsample, activation), PhasesTransposed(transposed(last)))
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        return torch.sigmoid(self.tail(self.head(torch.cat([z, label], 1))))
+
+
+def _pixels_first(dense: nn.Linear, channels: int) -> nn.Linear:
+    """`dense` with its outputs in the order (pixel, channel) in place of (channel, pixel)."""
+    order = torch.arange(dense.out_features).view(channels, -1).T.flatten()
+    dense.weight, dense.bias = nn.Parameter(dense.weight[order]), nn.Parameter(dense.bias[order])
+    return dense
+
+
 @dataclass(frozen=True)
 class Graph:
     """How one model becomes a graph."""
 
     wrapper: type[nn.Module]
+    """As trained."""
+    fast: type[nn.Module]
+    """The same, made from the former, as it ships."""
     networks: dict[str, type[nn.Module]]
     """Of the training, by their names in the weights file; the first's `input_shapes` are the graph's."""
     optional: frozenset[str] = frozenset()
@@ -70,15 +135,15 @@ class Graph:
         return {name: width for name, (width,) in zip(("z", "label"), first.input_shapes, strict=False)}
 
     def build(self, weights: Weights) -> nn.Module:
-        """The graph's module with these weights, ready to evaluate; raises ExportError where they do not fit."""
+        """The graph as trained, with these weights, ready to evaluate; raises ExportError where they do not fit."""
         names = [name for name in self.networks if name not in self.optional or weights.network(name)]
         return self.wrapper(*(load(self.networks[name](), name, weights) for name in names)).eval()
 
 
 GRAPHS = {
-    "vae": Graph(VaeGraph, {"decoder": vae.Decoder, "density": Density}, frozenset({"density"})),
-    "gan": Graph(GanGraph, {"generator": gan.Generator, "prior": gan.Prior}, frozenset({"prior"})),
-    "cgan": Graph(CganGraph, {"generator": cgan.Generator}),
+    "vae": Graph(VaeGraph, FastVae, {"decoder": vae.Decoder, "density": Density}, frozenset({"density"})),
+    "gan": Graph(GanGraph, FastGan, {"generator": gan.Generator, "prior": gan.Prior}, frozenset({"prior"})),
+    "cgan": Graph(CganGraph, FastCgan, {"generator": cgan.Generator}),
 }
 
 

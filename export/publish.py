@@ -11,11 +11,13 @@ from pathlib import Path
 import onnx
 import onnxruntime
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import mnistgen
 from export import convert
 from export.errors import ExportError
-from export.graphs import GRAPHS
+from export.graphs import GRAPHS, Graph
 from export.weights import Weights
 from mnistgen.errors import ArtifactError
 from mnistgen.manifest import SCHEMA, Manifest, Model
@@ -38,7 +40,7 @@ def press(name: str, found: Weights) -> tuple[bytes, Model]:
     }
     metadata = {"schema": SCHEMA, "model": name}
     metadata |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
-    content = convert.convert(graph, module, metadata)
+    content = convert.convert(graph, graph.fast(module).eval(), metadata)
     return content, Model(
         name=name,
         file=f"{name}.onnx",
@@ -54,8 +56,16 @@ def press(name: str, found: Weights) -> tuple[bytes, Model]:
             "batches": list(convert.BATCHES),
             "versions": {"torch": torch.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__},
         },
+        flops=_flops(graph, module),
         **facts,
     )
+
+
+def _flops(graph: Graph, module: nn.Module) -> int:
+    """Floating-point operations of the network as trained, for one image."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        module(*(torch.zeros(1, width) for width in graph.inputs.values()))
+    return counter.get_total_flops()
 
 
 def certified_as(model: Model, before: Model | None) -> Model:

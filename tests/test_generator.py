@@ -12,6 +12,7 @@ from conftest import MODELS, ROOT
 from PIL import Image
 
 import mnistgen
+from mnistgen import engine
 
 
 def test_public_names_are_those_that_are_promised():
@@ -61,6 +62,44 @@ def test_generate_is_the_rounded_decoding_of_latents(generator):
     np.testing.assert_array_equal(generator.generate(200, seed=2, start=3), np.rint(decoded * 255))
 
 
+def test_an_image_is_the_same_to_the_last_bit_whatever_the_batch_and_the_threads(generator):
+    z = generator.latents(70, seed=3)
+    label = np.eye(10)[np.arange(70) % 10] if generator.model.classes else None
+    expected = generator.decode(z, label)
+    for threads in (1, 2, 3):
+        other = mnistgen.load(generator.model.name, device="cpu", threads=threads)
+        for batch in (1, 2, 3, 7, 16, 33, 70):
+            slices = [slice(first, first + batch) for first in range(0, 70, batch)]
+            drawn = [other.decode(z[part], None if label is None else label[part]) for part in slices]
+            np.testing.assert_array_equal(np.concatenate(drawn), expected)
+
+
+def test_a_stream_is_what_generate_returns_in_blocks(cgan):
+    digits = [i % 7 for i in range(1500)]
+    blocks = list(cgan.stream(1500, digit=digits, seed=3, start=9))
+    assert [len(block) for block in blocks] == [1024, 476]
+    np.testing.assert_array_equal(np.concatenate(blocks), cgan.generate(1500, digit=digits, seed=3, start=9))
+    cycled = np.concatenate(list(cgan.stream(1030, seed=1)))
+    np.testing.assert_array_equal(cycled, cgan.generate(1030, seed=1))
+
+
+def test_a_stream_of_any_length_is_drawn_as_it_is_read(generator):
+    first = next(generator.stream(10**18, seed=5))
+    np.testing.assert_array_equal(first[:20], generator.generate(20, seed=5))
+
+
+def test_a_stream_refuses_impossible_values_before_it_is_read(cgan):
+    for wrong in ({"n": 0}, {"n": 5, "digit": 11}, {"n": 5, "seed": -1}, {"n": 5, "digit": [1, 2]}):
+        with pytest.raises(mnistgen.InputError):
+            cgan.stream(**wrong)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", 10**6])
+def test_an_impossible_count_of_threads_is_refused(threads):
+    with pytest.raises(mnistgen.InputError, match="not a count of threads: that is a whole number from 1 to 1024"):
+        mnistgen.load("vae", threads=threads)
+
+
 def test_the_cgan_cycles_through_the_digits_by_index(cgan):
     asked = cgan.generate(25, digit=[i % 10 for i in range(8, 33)], seed=4, start=8)
     np.testing.assert_array_equal(cgan.generate(25, seed=4, start=8), asked)
@@ -107,16 +146,13 @@ def test_more_latents_than_fit_into_memory_are_refused(cgan):
 
 
 def test_a_failing_runtime_is_told(cgan, monkeypatch):
-    class Failing:
-        def run(self, outputs, feed):
-            raise RuntimeError("out of memory")
+    def fail(session, feed):
+        raise RuntimeError("out of memory")
 
-        def get_providers(self):
-            return ["CUDAExecutionProvider"]
-
-    monkeypatch.setattr(cgan, "_sessions", {os.getpid(): Failing()})
-    with pytest.raises(mnistgen.DeviceError, match=r"failed to run the cgan \(CUDAExecutionProvider\): out of memory"):
-        cgan.generate()
+    monkeypatch.setattr(engine, "run_session", fail)
+    for n in (1, 100):
+        with pytest.raises(mnistgen.DeviceError, match=r"failed to run the cgan \(CPUExec\w+\): out of memory"):
+            cgan.generate(n)
 
 
 @pytest.mark.parametrize("name", ["vae", "gan"])
@@ -177,8 +213,11 @@ import os, sys
 import numpy as np, mnistgen
 generator = mnistgen.load({generator.model.name!r}, device="cpu")
 expected = generator.generate(50, seed=8)
+for _ in range(3):
+    generator.generate()  # by threads of its own
 child = os.fork()
 same = np.array_equal(generator.generate(50, seed=8), expected)
+same &= all(np.array_equal(generator.generate(seed=8), expected[:1]) for _ in range(3))
 if not child:
     sys.exit(0 if same else 1)  # an ordinary end, which also takes down what the child inherited
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or not same)

@@ -4,16 +4,18 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import mnistgen
 from mnistgen import resources, session
+from mnistgen.manifest import Manifest, artifacts_folder
 
 
 @pytest.fixture
 def graph(cgan) -> bytes:
     """A model's bytes."""
-    return cgan._manifest.read_bytes(cgan.model)
+    return Manifest(artifacts_folder()).read_bytes(cgan.model)
 
 
 def test_the_cpu_is_used_when_asked_for(graph):
@@ -22,6 +24,12 @@ def test_the_cpu_is_used_when_asked_for(graph):
 
 def test_auto_takes_what_there_is(cgan):
     assert mnistgen.load("cgan", device="auto").provider in (session.CPU, session.CUDA)
+
+
+def test_bound_runs_give_what_others_give(graph, cgan):
+    opened = session.open_session(graph, "cpu")
+    feed = {"z": cgan.latents(5), "label": np.eye(10, dtype=np.float32)[:5]}
+    np.testing.assert_array_equal(session.run_bound(opened, feed), session.run_session(opened, feed))
 
 
 def test_an_unknown_device_is_refused(graph):

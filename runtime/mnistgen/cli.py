@@ -7,15 +7,17 @@ import secrets
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from mnistgen import __version__, images
 from mnistgen.errors import InputError, MnistgenError, OutputError
-from mnistgen.generator import Generator
+from mnistgen.generator import MOST_THREADS, Generator
 from mnistgen.latents import SEED_END
 from mnistgen.manifest import Manifest, Model, artifacts_folder
-from mnistgen.session import check_device
+from mnistgen.resources import processor, usable_cores
+from mnistgen.session import check_device, version
 
 MOST_DIGITS = 1000
 """Digits in one picture at most; more belong into an array of the API."""
@@ -119,6 +121,53 @@ def models(as_json: bool) -> None:
         )
 
 
+@mnistgen.command("bench", context_settings=_SETTINGS)
+@click.option("--model", "names", multiple=True, help="Only this one; repeatable.  [default: all]")
+@click.option("--batch", "batches", multiple=True, type=click.IntRange(1, 100_000), help="[default: 1 and 256]")
+@click.option("--threads", type=click.IntRange(1, MOST_THREADS), help="On a CPU.  [default: all that may be used]")
+@click.option("--device", default="auto", show_default=True, help="What to run on: auto, cpu or gpu.")
+@click.option("--seconds", type=click.FloatRange(0, 600), default=2.0, show_default=True, help="For each figure.")
+@json_option
+def measure(
+    names: tuple[str, ...],
+    batches: tuple[int, ...],
+    threads: int | None,
+    device: str,
+    seconds: float,
+    as_json: bool,
+) -> None:
+    """Measure how many digits a second each model draws on this machine, and how long a request takes.
+
+    \b
+    Examples:
+      mnistgen bench
+      mnistgen bench --model cgan --batch 1 --batch 64 --threads 1 --json
+    """
+    from mnistgen import bench  # here, since the other commands start faster without
+
+    check_device(device)
+    manifest = Manifest(artifacts_folder())
+    generators = [Generator(manifest, name, device, threads) for name in dict.fromkeys(names) or manifest.models]
+    used = {
+        "processor": processor(),
+        "provider": generators[0].provider,
+        "threads": threads or usable_cores(),
+        "onnxruntime": version(),
+    }
+    timings = []
+    if not as_json:
+        click.echo("{processor}, {provider}, {threads} threads, ONNX Runtime {onnxruntime}".format(**used))
+        click.echo("model  batch  images/s  median ms  1 in 20 over ms")
+    for generator in generators:
+        for batch in dict.fromkeys(batches) or (1, 256):
+            timings.append(asdict(bench.measure(generator, batch, seconds)))
+            if not as_json:
+                row = "{model:<5} {batch:>6} {images_per_second:>9,.0f} {median_ms:>10.2f} {slowest_ms:>16.2f}"
+                click.echo(row.format(**timings[-1]))
+    if as_json:
+        click.echo(json.dumps({**used, "timings": timings}))
+
+
 def _check_digits(manifest: Manifest, model: Model, digits: list[int] | None) -> None:
     if digits and not model.classes:
         able = ", ".join(other.name for other in manifest.models.values() if other.classes)
@@ -185,9 +234,16 @@ def _fail(name: str, sentence: str, code: int) -> int:
 
 def main() -> None:
     """The console script `mnistgen`."""
-    sys.exit(call(mnistgen, "mnistgen"))
+    _end(call(mnistgen, "mnistgen"))
 
 
 def main_run() -> None:
     """The console script `mnistgen-run`, the same as `mnistgen run`."""
-    sys.exit(call(run, "mnistgen-run"))
+    _end(call(run, "mnistgen-run"))
+
+
+def _end(code: int) -> NoReturn:
+    """End at once: all is written, and to take ONNX Runtime down in order takes longer than to draw a digit."""
+    if sys.stderr:
+        sys.stderr.flush()
+    os._exit(code)

@@ -1,57 +1,61 @@
 """The generator: seeds and labels in, digits out."""
 
 import operator
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, SupportsIndex, cast
+from typing import SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnistgen.errors import DeviceError, InputError
+from mnistgen.engine import Engine
+from mnistgen.errors import InputError
 from mnistgen.latents import INDEX_END, SEED_END, latents
 from mnistgen.manifest import Manifest, Model, artifacts_folder
-from mnistgen.resources import usable_cores
-from mnistgen.session import open_session
+from mnistgen.session import Feed
 
 Digits = list[int] | tuple[int, ...] | range | NDArray[np.integer]
 """What each of several images shall show."""
 
-_CHUNK = 16
-"""Images in one run of the model: enough to fill its matrix products, few enough that requests split over the cores."""
+_BLOCK = 1024
+"""Images that a stream draws at a time."""
+
+MOST_THREADS = 1024
 
 _LARGEST = 1_000_000
 """Magnitude up to which latents and labels are taken: far beyond any use, and far from float32's own end."""
 
 
-def load(model: str = "cgan", *, device: str = "auto", artifacts: str | Path | None = None) -> "Generator":
+def load(
+    model: str = "cgan", *, device: str = "auto", threads: int | None = None, artifacts: str | Path | None = None
+) -> "Generator":
     """The generator called `model` ("vae", "gan" or "cgan"), ready to use on `device` ("auto", "cpu" or "gpu").
 
-    `artifacts` names a folder with a manifest and models of your own; without it, those that come with mnistgen are
-    used. Raises UnknownModelError, InputError for an unknown device, ArtifactError, MissingPackageError, DeviceError.
+    On a CPU it uses as many `threads` as the process may use cores, or as many as you say. `artifacts` names a folder
+    with a manifest and models of your own; without it, those that come with mnistgen are used. Raises
+    UnknownModelError, InputError for an unknown device or no count of threads, ArtifactError, MissingPackageError,
+    DeviceError.
 
     >>> images = mnistgen.load("cgan").generate(3, digit=5, seed=0)  # uint8 (3, 28, 28)
     """
-    return Generator(Manifest(Path(artifacts or artifacts_folder())), model, device)
+    return Generator(Manifest(Path(artifacts or artifacts_folder())), model, device, threads)
 
 
 class Generator:
-    """A model with its session. Threads may share it; a pickled or forked copy opens its own session."""
+    """A model that draws. Threads may share it, and it may be pickled, or inherited by a forked process."""
 
-    def __init__(self, manifest: Manifest, model: str, device: str):
+    def __init__(self, manifest: Manifest, model: str, device: str, threads: int | None = None):
         self.model: Model = manifest.model(model)
         """What the manifest says of the model."""
-        self._manifest = manifest
         self._device = device
-        self._sessions: dict[int, Any] = {}  # by process: one that a child inherits may have been forked in mid-run
-        self._session()
+        if threads is not None:
+            threads = _integer("a count of threads", threads, MOST_THREADS + 1, least=1)
+        self._engine = Engine(manifest, self.model, device, threads)
 
     @property
     def provider(self) -> str:
         """ONNX Runtime's name of what the model runs on, such as "CPUExecutionProvider"."""
-        return str(self._session().get_providers()[0])
+        return self._engine.provider
 
     def generate(
         self, n: int = 1, *, digit: int | Digits | None = None, seed: int = 0, start: int = 0
@@ -64,19 +68,44 @@ class Generator:
         n, seed, start = _address(n, seed, start)
         digits = self._digits(n, digit)
         images = _allocate(n)  # (n, 28, 28)
+        self._draw(images, digits, seed, start)
+        return images
 
-        def draw(chunk: slice) -> None:
+    def stream(
+        self, n: int, *, digit: int | Digits | None = None, seed: int = 0, start: int = 0
+    ) -> Iterator[NDArray[np.uint8]]:
+        """The images that `generate` returns, in blocks (b, 28, 28), b at most 1024: any number in little memory.
+
+        Raises InputError as `generate` does, and at once.
+
+        >>> for block in gen.stream(1_000_000, seed=0):
+        ...     file.write(block.tobytes())
+        """
+        n, seed, start = _address(n, seed, start)
+        return self._blocks(n, self._digits(n, digit), seed, start)
+
+    def _blocks(self, n: int, digits: NDArray[np.uint8] | None, seed: int, start: int) -> Iterator[NDArray[np.uint8]]:
+        for first in range(0, n, _BLOCK):
+            images = _allocate(min(_BLOCK, n - first))  # (b, 28, 28)
+            self._draw(images, None if digits is None else digits[first : first + _BLOCK], seed, start + first)
+            yield images
+
+    def _draw(self, images: NDArray[np.uint8], digits: NDArray[np.uint8] | None, seed: int, start: int) -> None:
+        """Fill `images` (n, 28, 28) with those from `start` on, which show `digits` (n,), where it is given."""
+
+        def feed(chunk: slice) -> Feed:
             size, first = chunk.stop - chunk.start, start + chunk.start
             z = latents(size, self.model.latent_size, seed, first)  # (size, latent)
-            label = None
-            if self.model.classes:
-                classes = self.model.classes
-                shown = (first % classes + np.arange(size)) % classes if digits is None else digits[chunk]  # (size,)
-                label = one_hot(shown, classes)  # (size, classes)
-            images[chunk] = np.rint(self._run(z, label) * 255)
+            classes = self.model.classes
+            if not classes:
+                return {"z": z}
+            shown = (first % classes + np.arange(size)) % classes if digits is None else digits[chunk]  # (size,)
+            return {"z": z, "label": one_hot(shown, classes)}
 
-        _for_each_chunk(n, draw)
-        return images
+        def keep(chunk: slice, drawn: NDArray[np.float32]) -> None:
+            images[chunk] = np.rint(drawn * 255)
+
+        self._engine.draw(len(images), feed, keep)
 
     def latents(self, n: int = 1, *, seed: int = 0, start: int = 0) -> NDArray[np.float32]:
         """The latents (n, latent_size), float32 and unit normal, that `generate` decodes for the same arguments."""
@@ -107,22 +136,11 @@ class Generator:
     def _decode(self, z: NDArray[np.float32], label: NDArray[np.float32] | None) -> NDArray[np.float32]:
         images = np.empty((len(z), 28, 28), dtype=np.float32)
 
-        def draw(chunk: slice) -> None:
-            images[chunk] = self._run(z[chunk], None if label is None else label[chunk])
+        def feed(chunk: slice) -> Feed:
+            return {"z": z[chunk]} if label is None else {"z": z[chunk], "label": label[chunk]}
 
-        _for_each_chunk(len(z), draw)
+        self._engine.draw(len(z), feed, images.__setitem__)
         return images
-
-    def _run(self, z: NDArray[np.float32], label: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        """One run of the model: latents (n, latent), labels (n, classes) → digits (n, 28, 28) in [0, 1]."""
-        feed = {"z": z} if label is None else {"z": z, "label": label}
-        session = self._session()
-        try:
-            (image,) = session.run(["image"], feed)  # (n, 1, 28, 28)
-        except Exception as error:  # onnxruntime's exceptions have no common base of their own
-            raise DeviceError(f"ONNX Runtime failed to run the {self.model.name} ({self.provider}): {error}") from error
-        digits: NDArray[np.float32] = image[:, 0]
-        return digits
 
     def _digits(self, n: int, digit: int | Digits | None) -> NDArray[np.uint8] | None:
         """What each image shall show, (n,), or None where that is left to the image's index or to the model."""
@@ -140,16 +158,6 @@ class Generator:
     def _no_digits(self) -> str:
         return f"The {self.model.name} draws whatever comes, no digit that is asked for: the cgan does."
 
-    def _session(self) -> Any:
-        process = os.getpid()
-        if process not in self._sessions:
-            session = open_session(self._manifest.read_bytes(self.model), self._device)
-            self._sessions.setdefault(process, session)  # atomic: of two threads' sessions, both use the first
-        return self._sessions[process]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_sessions": {}}
-
     def __repr__(self) -> str:
         return f"mnistgen.load({self.model.name!r}, device={self._device!r})"
 
@@ -158,20 +166,6 @@ def one_hot(digits: NDArray[np.integer], classes: int = 10) -> NDArray[np.float3
     """Digits (n,) → labels (n, classes), 1 in the digit's column and 0 elsewhere."""
     labels: NDArray[np.float32] = np.eye(classes, dtype=np.float32)[digits]
     return labels
-
-
-def _for_each_chunk(n: int, draw: Callable[[slice], None]) -> None:
-    """Call `draw` for slices that cover `n` images, on as many threads at once as the process has cores.
-
-    Sessions run on the thread that calls them, so chunks side by side use all cores; threads that end with the call
-    leave nothing that a fork could break.
-    """
-    chunks = [slice(first, min(first + _CHUNK, n)) for first in range(0, n, _CHUNK)]
-    if len(chunks) == 1:
-        draw(chunks[0])
-        return
-    with ThreadPoolExecutor(min(usable_cores(), len(chunks))) as pool:
-        list(pool.map(draw, chunks))  # the list raises here what was raised there
 
 
 def _address(n: int, seed: int, start: int) -> tuple[int, int, int]:

@@ -35,9 +35,9 @@ def write_png(picture: NDArray[np.uint8], path: Path) -> None:
         from PIL import Image
     except ImportError as error:
         raise MissingPackageError("Pillow is not installed: pip install pillow.") from error
-    temporary = path.with_name(f".mnistgen-{os.getpid()}.part")
+    temporary = path.with_name(f".mnistgen-{os.getpid()}.part.png")
     try:
-        Image.fromarray(picture).save(temporary, format="PNG")
+        Image.fromarray(picture).save(temporary)  # named by its ending, since Pillow loads five formats for a named one
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)

@@ -46,6 +46,8 @@ class Model:
     """Command, device and last metrics of the training."""
     verification: dict[str, Any]
     """How far ONNX Runtime was from PyTorch when the file was made."""
+    flops: int = 0
+    """Floating-point operations of the network for one image, a multiplication and an addition counted as two."""
     quality: dict[str, Any] = field(default_factory=dict)
     """The certificate of what the model's digits are worth; empty where there is none."""
 
@@ -69,7 +71,7 @@ class Manifest:
         try:
             self._check_schema(read["schema"])
             known = {each.name for each in fields(Model)} - {"name"}
-            required = known - {"quality"}
+            required = known - {"flops", "quality"}
             self.models = {
                 name: Model(name=name, **{key: facts[key] for key in known & ({*facts} | required)})
                 for name, facts in read["models"].items()

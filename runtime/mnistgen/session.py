@@ -1,30 +1,38 @@
 """ONNX Runtime: found, imported without telemetry, and opened on the device that was asked for."""
 
 import contextlib
+import ctypes
 import io
 import os
 from typing import Any
+from weakref import WeakSet
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mnistgen.errors import ArtifactError, DeviceError, InputError, MissingPackageError
 
 DEVICES = ("auto", "cpu", "gpu")
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+Feed = dict[str, NDArray[np.float32]]
+"""Inputs of a run, (n, width) each, by name."""
 _WARNING, _FATAL = 2, 4  # severities of ONNX Runtime's log
 
 
-def open_session(model: bytes, device: str) -> Any:
+def open_session(model: bytes, device: str, threads: int = 1) -> Any:
     """An onnxruntime.InferenceSession of `model` on `device`: "cpu", "gpu", or "auto" for the GPU if it can be used.
 
-    Raises InputError for another device, MissingPackageError without ONNX Runtime, DeviceError where "gpu" cannot be
-    had, and ArtifactError where ONNX Runtime refuses the model.
+    On the CPU, `threads` share out the work of each run; with one, a run is done by the thread that calls it. Raises
+    InputError for another device, MissingPackageError without ONNX Runtime, DeviceError where "gpu" cannot be had, and
+    ArtifactError where ONNX Runtime refuses the model.
     """
     check_device(device)
     runtime = _import_runtime()
     if device == "cpu":
-        return _session(runtime, model, [CPU])
+        return _session(runtime, model, [CPU], threads)
     if CUDA not in runtime.get_available_providers():
         if device == "auto":
-            return _session(runtime, model, [CPU])
+            return _session(runtime, model, [CPU], threads)
         raise DeviceError(
             "The installed ONNX Runtime is built for the CPU only: pip uninstall -y onnxruntime && "
             "pip install 'mnistgen[gpu]', or choose the device cpu."
@@ -38,10 +46,33 @@ def open_session(model: bytes, device: str) -> Any:
     return session
 
 
+def run_session(session: Any, feed: Feed) -> NDArray[np.float32]:
+    """The images (n, 1, 28, 28) of one run."""
+    images: NDArray[np.float32]
+    (images,) = session.run(["image"], feed)
+    return images
+
+
+def run_bound(session: Any, feed: Feed) -> NDArray[np.float32]:
+    """The same, by I/O binding: the device writes the images to where they are wanted, with no copy between."""
+    images = np.empty((len(feed["z"]), 1, 28, 28), dtype=np.float32)
+    binding = session.io_binding()
+    for name, value in feed.items():
+        binding.bind_cpu_input(name, value)
+    binding.bind_output("image", "cpu", 0, np.float32, images.shape, images.ctypes.data)
+    session.run_with_iobinding(binding)
+    return images
+
+
 def check_device(device: str) -> None:
     """Raise InputError unless `device` is one of DEVICES."""
     if device not in DEVICES:
         raise InputError(f"There is no device {device!r}: choose one of {', '.join(DEVICES)}.")
+
+
+def version() -> str:
+    """ONNX Runtime's; raises MissingPackageError without it."""
+    return str(_import_runtime().__version__)
 
 
 def _import_runtime() -> Any:
@@ -68,11 +99,29 @@ def _cuda_session(runtime: Any, model: bytes) -> Any:
         runtime.set_default_logger_severity(_WARNING)  # ONNX Runtime's default
 
 
-def _session(runtime: Any, model: bytes, providers: list[Any]) -> Any:
+def _session(runtime: Any, model: bytes, providers: list[Any], threads: int = 1) -> Any:
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1  # the generator runs several at once; a pool's threads would not survive a fork
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # no thread spins between runs
     options.log_severity_level = _FATAL  # what goes wrong is told by our own errors
     try:
-        return runtime.InferenceSession(model, options, providers=providers)
+        session = runtime.InferenceSession(model, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no common base of their own
         raise ArtifactError(f"ONNX Runtime {runtime.__version__} cannot open the model: {error}") from error
+    if threads > 1:
+        _threaded.add(session)
+    return session
+
+
+_threaded: WeakSet[Any] = WeakSet()
+"""Sessions with threads of their own, which a forked child inherits without these threads."""
+
+
+def _abandon_inherited() -> None:
+    """Keep a child from taking them down when it ends: it would wait for threads that do not exist."""
+    for session in _threaded:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_inherited)

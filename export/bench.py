@@ -1,0 +1,163 @@
+"""How fast the models run here, and how fast other runtimes run them: `python -m export.bench --peers`.
+
+Each runtime is alone in a process of its own and waits while another is measured; they take turns, so that a machine
+whose speed drifts treats all alike.
+"""
+
+import multiprocessing
+import statistics
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from multiprocessing.connection import Connection
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from export.graphs import GRAPHS
+from export.peers import ARTIFACTS, OURS, PEERS, Draw, Inputs
+from mnistgen.generator import one_hot
+from mnistgen.latents import latents
+from mnistgen.manifest import Manifest
+from mnistgen.resources import processor, usable_cores
+
+SGEMM = 2048
+"""Rows and columns of the matrices whose product tells the machine's peak."""
+PAUSE = 0.1
+"""Seconds before each turn, in which threads of the runtime before stop to spin."""
+TURN = 0.2
+"""Seconds that a turn lasts at least."""
+SHOWN = 4
+"""Images that each runtime shows, to see that it draws the same."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one runtime did."""
+
+    name: str
+    seconds: list[float]
+    """Of a batch, by round."""
+    images: np.ndarray
+    """Its first, (SHOWN, 1, 28, 28)."""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+@click.command()
+@click.option("--peers", is_flag=True, help="Measure other runtimes, too, as far as they are installed.")
+@click.option("--model", "models", multiple=True, type=click.Choice(list(GRAPHS)), help="Only this one; repeatable.")
+@click.option("--batch", "batches", multiple=True, type=click.IntRange(1), help="Repeatable.  [default: 1 and 256]")
+@click.option("--rounds", type=click.IntRange(1), default=9, show_default=True, help="Turns of each runtime.")
+def main(peers: bool, models: tuple[str, ...], batches: tuple[int, ...], rounds: int) -> None:
+    """Time mnistgen and the naive export in ONNX Runtime, and with --peers others, on the same weights and latents.
+
+    Prints a Markdown table for each model and batch: medians, ratios, and the share of the peak that a product of
+    large float32 matrices reaches here. Others are installed with: pip install openvino ncnn pnnx litert-torch
+
+    \b
+    Examples:
+      python -m export.bench --model cgan --batch 64
+      python -m export.bench --peers > bench.md
+    """
+    click.echo(f"{processor()}, {usable_cores()} cores, medians of {rounds} rounds; {_versions()}")
+    for model in dict.fromkeys(models) or GRAPHS:
+        for batch in dict.fromkeys(batches) or (1, 256):
+            names = PEERS if peers else OURS
+            _print_table(model, batch, measure(model, batch, list(names), rounds))
+
+
+def measure(model: str, batch: int, names: list[str], rounds: int) -> list[Result]:
+    """What each runtime of `names` that can be prepared did, the product of matrices last."""
+    inputs = {"z": latents(batch, GRAPHS[model].inputs["z"], seed=0)}  # (batch, latent)
+    if "label" in GRAPHS[model].inputs:
+        inputs["label"] = one_hot(np.arange(batch) % 10)  # (batch, 10)
+    workers = [Worker(name, model, inputs) for name in tqdm([*names, "sgemm"], desc=f"{model}, batch {batch}: prepare")]
+    ready = [worker for worker in workers if worker.images is not None]
+    for _ in tqdm(range(rounds), desc=f"{model}, batch {batch}: measure", unit=" rounds"):
+        for worker in ready:
+            worker.turn()
+    for worker in workers:
+        worker.process.kill()
+    return [Result(worker.name, worker.seconds, worker.images) for worker in ready]
+
+
+class Worker:
+    """A runtime in a process of its own."""
+
+    def __init__(self, name: str, model: str, inputs: Inputs):
+        context = multiprocessing.get_context("spawn")
+        self.name = name
+        self.seconds: list[float] = []
+        self._pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, name, model, inputs), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.images = self._prepared()
+
+    def _prepared(self) -> np.ndarray | None:
+        try:
+            answer = self._pipe.recv()
+        except EOFError:
+            answer = "its process ended"
+        if isinstance(answer, str):
+            click.echo(f"{self.name} is left out: {answer}", err=True)
+            return None
+        return answer
+
+    def turn(self) -> None:
+        time.sleep(PAUSE)
+        self._pipe.send(TURN)
+        self.seconds.append(self._pipe.recv())
+
+
+def _work(pipe: Connection, name: str, model: str, inputs: Inputs) -> None:
+    """The worker's process: prepare, show some images, then draw for as long as is asked, and tell seconds a batch."""
+    try:
+        draw = _sgemm() if name == "sgemm" else PEERS[name](model, inputs, usable_cores())
+        images = np.array(draw()[:SHOWN])
+    except Exception as error:  # whatever another runtime may raise
+        pipe.send(f"{type(error).__name__}: {error}".splitlines()[0][:200])
+        return
+    pipe.send(images)
+    while True:
+        least = pipe.recv()
+        started, batches = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - started) < least:
+            draw()
+            batches += 1
+        pipe.send(elapsed / batches)
+
+
+def _sgemm() -> Draw:
+    import torch
+
+    one, other = torch.rand(2, SGEMM, SGEMM)
+    return lambda: (one @ other).numpy()
+
+
+def _print_table(model: str, batch: int, results: list[Result]) -> None:
+    *drawn, product = results
+    ours = drawn[0]
+    peak = 2 * SGEMM**3 / product.median  # FLOP/s
+    work = Manifest(ARTIFACTS).model(model).flops * batch
+    click.echo(f"\n{model}, batch {batch} (peak {peak / 1e9:.0f} GFLOP/s)\n")
+    click.echo("| runtime | µs per image | times mnistgen | share of peak | largest difference |")
+    click.echo("| --- | --- | --- | --- | --- |")
+    for each in drawn:
+        difference = np.abs(each.images - ours.images).max()
+        click.echo(
+            f"| {each.name} | {each.median / batch * 1e6:.0f} | {each.median / ours.median:.2f} "
+            f"| {work / each.median / peak:.0%} | {difference:.0e} |"
+        )
+
+
+def _versions() -> str:
+    return ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "torch"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Exact rewrites of layers into forms that ONNX Runtime computes faster on a CPU: the same numbers but for rounding.
+
+The export compares what they give with the networks as they were trained; `python -m export.bench` tells what each is
+worth.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+class Phases(nn.Module):
+    """A stride-2 transposed convolution as a convolution for each of its output's four phases.
+
+    ONNX Runtime adds a transposed convolution's products up one by one, and its blocked convolution does not. The phase
+    (a, b) is the pixels (2i + a, 2j + b): x (N, C, H, W) → four of (N, out, H, W), each after `activation`.
+    """
+
+    def __init__(self, layer: nn.ConvTranspose2d, activation: nn.Module):
+        super().__init__()
+        self.activation = activation
+        self.paddings: list[tuple[int, int, int, int]] = []
+        self.convolutions = nn.ModuleList()
+        for a, b in PHASES:
+            (rows, top, bottom), (columns, left, right) = _taps(layer, a), _taps(layer, b)
+            convolution = nn.Conv2d(layer.in_channels, layer.out_channels, (len(rows), len(columns)))
+            weight = layer.weight[:, :, rows][:, :, :, columns].transpose(0, 1)  # (out, C, rows, columns)
+            convolution.weight = nn.Parameter(weight.contiguous())
+            convolution.bias = layer.bias
+            self.convolutions.append(convolution)
+            self.paddings.append((left, right, top, bottom))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        padded = zip(self.convolutions, self.paddings, strict=True)
+        return [self.activation(convolution(F.pad(x, padding))) for convolution, padding in padded]
+
+
+PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
+
+
+def _taps(layer: nn.ConvTranspose2d, phase: int) -> tuple[list[int], int, int]:
+    """The kernel's rows that reach a phase, in the order of the inputs they read; how far these lie before and after i.
+
+    Output 2i + a of a transposed convolution is the sum over k of x[i + (a + padding - k) / 2] times w[k].
+    """
+    reach = phase + layer.padding[0]
+    taps = [k for k in reversed(range(layer.kernel_size[0])) if (reach - k) % 2 == 0]
+    return taps, (taps[0] - reach) // 2, (reach - taps[-1]) // 2
+
+
+class PhasesTransposed(nn.Module):
+    """A transposed convolution to one channel, fed with the four phases of its input: four of (N, C, H, W) → image.
+
+    A phase's pixels lie twice as far apart, and so do their prints, each shifted by where the phase lies. All four
+    kernels stand in one frame that is wide enough for the shift, since PyTorch pads both sides alike.
+    """
+
+    def __init__(self, layer: nn.ConvTranspose2d):
+        super().__init__()
+        stride, _ = layer.stride
+        self.stride, self.padding, self.output_padding = 2 * stride, layer.padding, layer.output_padding
+        self.bias = layer.bias
+        self.kernels = nn.ParameterList()
+        for a, b in PHASES:
+            frame = stride * b, stride * (1 - b), stride * a, stride * (1 - a)
+            self.kernels.append(nn.Parameter(F.pad(layer.weight, frame)))  # (C, 1, kernel + stride, kernel + stride)
+
+    def forward(self, phases: list[Tensor]) -> Tensor:
+        biases = (self.bias, None, None, None)
+        prints = (
+            F.conv_transpose2d(phase, kernel, bias, self.stride, self.padding, self.output_padding)
+            for phase, kernel, bias in zip(phases, self.kernels, biases, strict=True)
+        )
+        return sum(prints)
+
+
+def transposed(layer: nn.Conv2d) -> nn.ConvTranspose2d:
+    """A stride-1 convolution as the transposed convolution that equals it, which is cheap for few channels."""
+    (size, _), (padding, _) = layer.kernel_size, layer.padding
+    same = nn.ConvTranspose2d(layer.in_channels, layer.out_channels, size, padding=size - 1 - padding)
+    same.weight = nn.Parameter(layer.weight.flip(2, 3).transpose(0, 1).contiguous())
+    same.bias = layer.bias
+    return same
+
+
+class WinogradConvTranspose2d(nn.Module):
+    """A stride-1 transposed convolution of small, deep maps by Winograd's minimal filtering: half the products.
+
+    A tile of 2×2 outputs takes 36 products in place of 100 (Winograd 1980; Lavin & Gray 2016), each a product of
+    matrices over all tiles and images. Larger tiles need fewer, but round worse, and have more weights to load for a
+    lone image.
+    The channels are the innermost dimension: x (map², N, C) → (map², N, out).
+    """
+
+    TILE = 2
+
+    def __init__(self, layer: nn.ConvTranspose2d, size: int):
+        super().__init__()
+        (kernel, _), (padding, _) = layer.kernel_size, layer.padding
+        backward, of_kernel, forward = toom_cook(self.TILE, kernel)
+        self.size, self.channels, self.out = size, layer.in_channels, layer.out_channels
+        self.tiles = -(-size // self.TILE)
+        self.forward_transform = _constant(self._of_tiles(forward, kernel - 1 - padding))  # (points·tiles, map)
+        self.kernel_transform = _constant(np.kron(of_kernel, of_kernel))  # (points², kernel²)
+        self.backward_transform = _constant(backward)  # (tile, points)
+        weight = layer.weight.flip(2, 3).permute(2, 3, 0, 1)  # (kernel, kernel, C, out)
+        self.weight = nn.Parameter(weight.reshape(kernel**2, -1))
+        self.bias = nn.Parameter(layer.bias)
+
+    def _of_tiles(self, forward: NDArray, before: int) -> NDArray:
+        """The transform (points·tiles, map) of all tiles of a row; beyond the map, by `before` and more, all is 0."""
+        points, reach = forward.shape
+        rows = np.zeros((points, self.tiles, before + self.size + reach))
+        for tile in range(self.tiles):
+            first = tile * self.TILE
+            rows[:, tile, first : first + reach] = forward
+        return rows[:, :, before : before + self.size].reshape(-1, self.size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tile, points = self.backward_transform.shape
+        tiles, pixels = self.tiles, self.forward_transform.shape[1]
+        kernels = (
+            self.kernel_transform @ self.weight
+        )  # (points², C·out), computed once, when ONNX Runtime opens the file
+        x = self.forward_transform @ x.reshape(pixels, -1)  # (points·tiles, map·N·C)
+        x = self.forward_transform @ x.reshape(points * tiles, pixels, -1)  # (points·tiles, points·tiles, N·C)
+        x = x.reshape(points, tiles, points, tiles, -1).transpose(1, 2)  # (points, points, tiles, tiles, N·C)
+        x = x.reshape(points**2, -1, self.channels) @ kernels.reshape(-1, self.channels, self.out)
+        x = self.backward_transform @ x.reshape(points, -1)  # (tile, points·tiles·tiles·N·out)
+        x = self.backward_transform @ x.reshape(tile, points, -1)  # (tile, tile, tiles·tiles·N·out)
+        x = x.reshape(tile, tile, tiles, tiles, -1).permute(2, 0, 3, 1, 4)  # (tiles, tile, tiles, tile, N·out)
+        x = x.reshape(tiles * tile, tiles * tile, -1)[: self.size, : self.size]  # (map, map, N·out)
+        return x.reshape(self.size**2, -1, self.out) + self.bias
+
+
+POINTS = (0, 1, -1, 0.5, -2)
+"""Where Toom and Cook's polynomials are evaluated, besides infinity: of the choices tried, these round least."""
+
+
+def toom_cook(outputs: int, taps: int) -> tuple[NDArray, NDArray, NDArray]:
+    """Matrices A (outputs, R), B (R, taps), C (R, R), R = outputs + taps - 1: a correlation is A((B w)·(C x)).
+
+    The transposed algorithm of Toom and Cook (Winograd 1980): polynomials are multiplied point by point. There must be
+    R - 1 points.
+    """
+
+    def evaluation(size: int) -> NDArray:
+        """Values (R, size) of a polynomial's terms at all points, the last one infinity."""
+        return np.vstack([np.vander(POINTS, size, increasing=True), np.eye(size)[-1]])
+
+    forward = np.linalg.inv(evaluation(outputs + taps - 1)).T
+    scale = np.abs(forward).max(1, keepdims=True)  # to the kernel's side, which is computed once
+    return evaluation(outputs).T, evaluation(taps) * scale, forward / scale
+
+
+def _constant(matrix: NDArray) -> nn.Buffer:
+    return nn.Buffer(torch.from_numpy(matrix).float())

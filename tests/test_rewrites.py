@@ -1,0 +1,75 @@
+"""The rewrites compute what the layers compute that they stand for."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from export import rewrites
+
+UPSAMPLING = [
+    {"kernel_size": 3, "padding": 1, "output_padding": 1},
+    {"kernel_size": 5, "padding": 2, "output_padding": 1, "bias": False},
+    {"kernel_size": 4, "padding": 1},
+]
+"""Of stride 2, as the three models have them."""
+LAST = [
+    lambda: nn.ConvTranspose2d(5, 1, 3, padding=1),
+    lambda: nn.ConvTranspose2d(5, 1, 5, stride=2, padding=2, output_padding=1, bias=False),
+    lambda: rewrites.transposed(nn.Conv2d(5, 1, 7, padding=3)),
+]
+"""The last layers of the three models."""
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+def difference(one: Tensor, other: Tensor) -> float:
+    assert one.shape == other.shape
+    return (one - other).abs().max().item()
+
+
+@pytest.mark.parametrize("options", UPSAMPLING)
+@torch.no_grad()
+def test_phases_are_every_second_pixel_of_a_transposed_convolution(options):
+    layer = nn.ConvTranspose2d(6, 5, stride=2, **options)
+    x = torch.randn(2, 6, 7, 7)
+    whole = torch.relu(layer(x))
+    for (a, b), phase in zip(rewrites.PHASES, rewrites.Phases(layer, nn.ReLU())(x), strict=True):
+        assert difference(phase, whole[:, :, a::2, b::2]) < 1e-5
+
+
+@pytest.mark.parametrize("make", LAST)
+@torch.no_grad()
+def test_a_transposed_convolution_is_the_sum_of_its_phases_prints(make):
+    layer = make()
+    x = torch.randn(2, 5, 14, 14)
+    phases = [x[:, :, a::2, b::2] for a, b in rewrites.PHASES]
+    assert difference(rewrites.PhasesTransposed(layer)(phases), layer(x)) < 1e-5
+
+
+@torch.no_grad()
+def test_a_convolution_is_a_transposed_one_with_its_kernel_turned():
+    layer = nn.Conv2d(5, 2, 7, padding=3)
+    x = torch.randn(2, 5, 14, 14)
+    assert difference(rewrites.transposed(layer)(x), layer(x)) < 1e-5
+
+
+@pytest.mark.parametrize("size", [6, 7])
+@torch.no_grad()
+def test_winograd_convolves(size):
+    layer = nn.ConvTranspose2d(16, 8, 5, padding=2)
+    x = torch.randn(3, 16, size, size)
+    pixels = rewrites.WinogradConvTranspose2d(layer, size)(x.flatten(2).permute(2, 0, 1))  # (size², N, out)
+    assert difference(pixels.permute(1, 2, 0).reshape(3, 8, size, size), layer(x)) < 1e-5
+
+
+def test_toom_and_cook_correlate_with_fewer_products():
+    backward, of_kernel, forward = rewrites.toom_cook(2, 5)
+    generator = np.random.default_rng(0)
+    kernel, x = generator.standard_normal(5), generator.standard_normal(6)
+    products = (of_kernel @ kernel) * (forward @ x)
+    assert len(products) == 6
+    np.testing.assert_allclose(backward @ products, np.correlate(x, kernel, "valid"), atol=1e-12)
