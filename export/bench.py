@@ -5,6 +5,7 @@ whose speed drifts treats all alike.
 """
 
 import multiprocessing
+import os
 import statistics
 import time
 from dataclasses import dataclass
@@ -16,9 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from export.graphs import GRAPHS
-from export.peers import ARTIFACTS, OURS, PEERS, Draw, Inputs
-from mnistgen.generator import one_hot
-from mnistgen.latents import latents
+from export.peers import ARTIFACTS, OURS, PEERS, Draw, Inputs, example_inputs
 from mnistgen.manifest import Manifest
 from mnistgen.resources import processor, usable_cores
 
@@ -26,7 +25,7 @@ SGEMM = 2048
 """Rows and columns of the matrices whose product tells the machine's peak."""
 PAUSE = 0.1
 """Seconds before each turn, in which threads of the runtime before stop to spin."""
-TURN = 0.2
+TURN = 0.3
 """Seconds that a turn lasts at least."""
 SHOWN = 4
 """Images that each runtime shows, to see that it draws the same."""
@@ -72,9 +71,7 @@ def main(peers: bool, models: tuple[str, ...], batches: tuple[int, ...], rounds:
 
 def measure(model: str, batch: int, names: list[str], rounds: int) -> list[Result]:
     """What each runtime of `names` that can be prepared did, the product of matrices last."""
-    inputs = {"z": latents(batch, GRAPHS[model].inputs["z"], seed=0)}  # (batch, latent)
-    if "label" in GRAPHS[model].inputs:
-        inputs["label"] = one_hot(np.arange(batch) % 10)  # (batch, 10)
+    inputs = example_inputs(model, batch)
     workers = [Worker(name, model, inputs) for name in tqdm([*names, "sgemm"], desc=f"{model}, batch {batch}: prepare")]
     ready = [worker for worker in workers if worker.images is not None]
     for _ in tqdm(range(rounds), desc=f"{model}, batch {batch}: measure", unit=" rounds"):
@@ -116,6 +113,9 @@ class Worker:
 
 def _work(pipe: Connection, name: str, model: str, inputs: Inputs) -> None:
     """The worker's process: prepare, show some images, then draw for as long as is asked, and tell seconds a batch."""
+    silence = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):  # some converters are talkative
+        os.dup2(silence, descriptor)
     try:
         draw = _sgemm() if name == "sgemm" else PEERS[name](model, inputs, usable_cores())
         images = np.array(draw()[:SHOWN])
@@ -125,6 +125,7 @@ def _work(pipe: Connection, name: str, model: str, inputs: Inputs) -> None:
     pipe.send(images)
     while True:
         least = pipe.recv()
+        draw()  # after the pause the caches are cold, and the processor slow
         started, batches = time.perf_counter(), 0
         while (elapsed := time.perf_counter() - started) < least:
             draw()

@@ -4,9 +4,11 @@ A way takes a model's name, its inputs (N, ·) and a count of threads, and retur
 (N, 1, 28, 28). What it needs is imported only then, so that what is not installed can be left out.
 """
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MethodType
 
@@ -18,6 +20,10 @@ from torch import nn
 import mnistgen
 from export import convert, weights
 from export.graphs import GRAPHS
+from export.publish import manifest_bytes, publish
+from mnistgen.generator import one_hot
+from mnistgen.latents import latents
+from mnistgen.manifest import Manifest
 from training.layers import WideKernelConv2d
 
 Inputs = Mapping[str, NDArray[np.float32]]
@@ -35,6 +41,27 @@ def _ours(model: str, inputs: Inputs, threads: int) -> Draw:
 
 def _ours_on_one_thread(model: str, inputs: Inputs, threads: int) -> Draw:
     return _ours(model, inputs, 1)
+
+
+def _ours_in_int8(model: str, inputs: Inputs, threads: int) -> Draw:
+    """Convolutions in eight bits, statically quantized by channel; an experiment that does not ship."""
+    folder = tempfile.TemporaryDirectory()
+    shipped = Manifest(ARTIFACTS).model(model)
+    content = quantized(model, Path(folder.name))
+    reduced = replace(shipped, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    publish(
+        {
+            Path(folder.name) / shipped.file: content,
+            Path(folder.name) / "manifest.json": manifest_bytes({model: reduced}),
+        }
+    )
+    generator = mnistgen.load(model, device="cpu", threads=threads, artifacts=folder.name)
+
+    def draw() -> Images:
+        assert folder  # which lives as long as what reads from it
+        return generator.decode(*inputs.values())[:, None]
+
+    return draw
 
 
 def _onnxruntime(model: str, inputs: Inputs, threads: int) -> Draw:
@@ -136,6 +163,7 @@ def _ncnn(model: str, inputs: Inputs, threads: int) -> Draw:
 OURS: dict[str, Way] = {
     "mnistgen": _ours,
     "mnistgen, one thread": _ours_on_one_thread,
+    "mnistgen, int8 convolutions": _ours_in_int8,
     "ONNX Runtime, naive export": _onnxruntime,
 }
 PEERS: dict[str, Way] = {
@@ -147,6 +175,34 @@ PEERS: dict[str, Way] = {
     "LiteRT (XNNPACK)": _litert,
     "ncnn": _ncnn,
 }
+
+
+def quantized(model: str, folder: Path) -> bytes:
+    """The shipped file with convolutions in int8, their ranges taken from 256 images; `folder` is to work in."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.batches = iter(range(8))
+
+        def get_next(self) -> Inputs | None:
+            batch = next(self.batches, None)
+            return None if batch is None else example_inputs(model, 32, seed=1, start=32 * batch)
+
+    prepared, result = folder / "prepared.onnx", folder / "int8.onnx"
+    quant_pre_process(ARTIFACTS / f"{model}.onnx", prepared, skip_symbolic_shape=True)
+    kinds = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}  # what x86 multiplies fastest
+    quantize_static(prepared, result, Reader(), per_channel=True, op_types_to_quantize=["Conv"], **kinds)
+    return result.read_bytes()
+
+
+def example_inputs(model: str, n: int, seed: int = 0, start: int = 0) -> dict[str, NDArray[np.float32]]:
+    """Latents (n, latent) and, where the model takes them, labels (n, 10), the digits in turn."""
+    inputs = {"z": latents(n, GRAPHS[model].inputs["z"], seed, start)}
+    if "label" in GRAPHS[model].inputs:
+        inputs["label"] = one_hot(np.arange(n) % 10)
+    return inputs
 
 
 def naive(model: str) -> nn.Module:

@@ -238,3 +238,37 @@ def test_a_preview_heeds_no_color(folder):
     shown = on_a_terminal(folder, NO_COLOR="1")
     assert "\x1b[" not in shown
     assert {"▀", "▄", "█"} <= set(shown)
+
+
+def test_bench_measures_each_model_and_batch(run):
+    arguments = ("--model", "vae", "--batch", "1", "--batch", "3", "--seconds", "0", "--threads", "1")
+    code, out, err = run("bench", *arguments, command=cli.mnistgen)
+    assert (code, err) == (0, "")
+    assert "1 threads" in out
+    assert [line.split()[:2] for line in out.splitlines()[2:]] == [["vae", "1"], ["vae", "3"]]
+
+
+def test_bench_gives_json_to_scripts(run):
+    code, out, _ = run("bench", "--batch", "2", "--seconds", "0", "--json", command=cli.mnistgen)
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["threads"] >= 1
+    assert [timing["model"] for timing in facts["timings"]] == ["vae", "gan", "cgan"]
+    for timing in facts["timings"]:
+        assert timing["images_per_second"] == pytest.approx(2e3 / timing["median_ms"])
+        assert timing["slowest_ms"] >= timing["median_ms"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--batch", "0"), "0 is not in the range"),
+        (("--threads", "0"), "0 is not in the range"),
+        (("--model", "vqvae"), "There is no model 'vqvae': choose one of vae, gan, cgan"),
+        (("--device", "tpu"), "There is no device 'tpu'"),
+    ],
+)
+def test_bench_refuses_what_it_cannot_measure(run, arguments, words):
+    code, out, err = run("bench", *arguments, command=cli.mnistgen)
+    assert (code, out) == (2, "")
+    assert words in err
