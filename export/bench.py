@@ -7,10 +7,14 @@ whose speed drifts treats all alike.
 import multiprocessing
 import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import click
 import numpy as np
@@ -51,7 +55,8 @@ class Result:
 @click.option("--model", "models", multiple=True, type=click.Choice(list(GRAPHS)), help="Only this one; repeatable.")
 @click.option("--batch", "batches", multiple=True, type=click.IntRange(1), help="Repeatable.  [default: 1 and 256]")
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True, help="Turns of each runtime.")
-def main(peers: bool, models: tuple[str, ...], batches: tuple[int, ...], rounds: int) -> None:
+@click.option("--start-up", is_flag=True, help="Measure instead how long the command takes for a digit.")
+def main(peers: bool, models: tuple[str, ...], batches: tuple[int, ...], rounds: int, start_up: bool) -> None:
     """Time mnistgen and the naive export in ONNX Runtime, and with --peers others, on the same weights and latents.
 
     Prints a Markdown table for each model and batch: medians, ratios, and the share of the peak that a product of
@@ -61,8 +66,12 @@ def main(peers: bool, models: tuple[str, ...], batches: tuple[int, ...], rounds:
     Examples:
       python -m export.bench --model cgan --batch 64
       python -m export.bench --peers > bench.md
+      python -m export.bench --start-up --rounds 25
     """
     click.echo(f"{processor()}, {usable_cores()} cores, medians of {rounds} rounds; {_versions()}")
+    if start_up:
+        _print_start_up(rounds)
+        return
     for model in dict.fromkeys(models) or GRAPHS:
         for batch in dict.fromkeys(batches) or (1, 256):
             names = PEERS if peers else OURS
@@ -154,6 +163,26 @@ def _print_table(model: str, batch: int, results: list[Result]) -> None:
             f"| {each.name} | {each.median / batch * 1e6:.0f} | {each.median / ours.median:.2f} "
             f"| {work / each.median / peak:.0%} | {difference:.0e} |"
         )
+
+
+def _print_start_up(rounds: int) -> None:
+    """A whole `mnistgen-run`, and a Python that does nothing but import ONNX Runtime."""
+    python = Path(sys.executable)
+    with tempfile.TemporaryDirectory() as folder:
+        commands = {
+            "import onnxruntime": [python, "-c", "import onnxruntime"],
+            "mnistgen-run": [python.with_name("mnistgen-run"), "--model", "cgan", "--digit", "5"],
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in commands}
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        for _ in range(1 + rounds):
+            for name, command in commands.items():
+                started = time.perf_counter()
+                subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+                seconds[name].append(time.perf_counter() - started)
+    medians = {name: statistics.median(taken[1:]) for name, taken in seconds.items()}  # the first compiles
+    for name, median in medians.items():
+        click.echo(f"{name}: {median * 1e3:.0f} ms, {median / medians['import onnxruntime']:.2f}")
 
 
 def _versions() -> str:

@@ -45,23 +45,16 @@ def _ours_on_one_thread(model: str, inputs: Inputs, threads: int) -> Draw:
 
 def _ours_in_int8(model: str, inputs: Inputs, threads: int) -> Draw:
     """Convolutions in eight bits, statically quantized by channel; an experiment that does not ship."""
-    folder = tempfile.TemporaryDirectory()
     shipped = Manifest(ARTIFACTS).model(model)
-    content = quantized(model, Path(folder.name))
-    reduced = replace(shipped, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-    publish(
-        {
-            Path(folder.name) / shipped.file: content,
-            Path(folder.name) / "manifest.json": manifest_bytes({model: reduced}),
-        }
-    )
-    generator = mnistgen.load(model, device="cpu", threads=threads, artifacts=folder.name)
-
-    def draw() -> Images:
-        assert folder  # which lives as long as what reads from it
-        return generator.decode(*inputs.values())[:, None]
-
-    return draw
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        content = quantized(model, folder)
+        reduced = replace(shipped, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+        publish({folder / shipped.file: content, folder / "manifest.json": manifest_bytes({model: reduced})})
+        generator = mnistgen.load(model, device="cpu", threads=threads, artifacts=folder)
+        for _ in range(2):
+            generator.generate()  # opens all that reads the folder
+    return lambda: generator.decode(*inputs.values())[:, None]
 
 
 def _onnxruntime(model: str, inputs: Inputs, threads: int) -> Draw:
