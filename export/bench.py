@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from export.graphs import GRAPHS
@@ -143,8 +144,6 @@ def _work(pipe: Connection, name: str, model: str, inputs: Inputs) -> None:
 
 
 def _sgemm() -> Draw:
-    import torch
-
     one, other = torch.rand(2, SGEMM, SGEMM)
     return lambda: (one @ other).numpy()
 

@@ -90,8 +90,7 @@ class WinogradConvTranspose2d(nn.Module):
 
     A tile of 2×2 outputs takes 36 products in place of 100 (Winograd 1980; Lavin & Gray 2016), each a product of
     matrices over all tiles and images. Larger tiles need fewer, but round worse, and have more weights to load for a
-    lone image.
-    The channels are the innermost dimension: x (map², N, C) → (map², N, out).
+    lone image. The channels are the innermost dimension: x (map², N, C) → (map², N, out).
     """
 
     TILE = 2
@@ -121,9 +120,8 @@ class WinogradConvTranspose2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         tile, points = self.backward_transform.shape
         tiles, pixels = self.tiles, self.forward_transform.shape[1]
-        kernels = (
-            self.kernel_transform @ self.weight
-        )  # (points², C·out), computed once, when ONNX Runtime opens the file
+        # ONNX Runtime computes the kernels once, when it opens the file, which so stays as small as it was.
+        kernels = self.kernel_transform @ self.weight  # (points², C·out)
         x = self.forward_transform @ x.reshape(pixels, -1)  # (points·tiles, map·N·C)
         x = self.forward_transform @ x.reshape(points * tiles, pixels, -1)  # (points·tiles, points·tiles, N·C)
         x = x.reshape(points, tiles, points, tiles, -1).transpose(1, 2)  # (points, points, tiles, tiles, N·C)
