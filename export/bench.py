@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from multiprocessing.connection import Connection
@@ -21,8 +22,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from export.graphs import GRAPHS
-from export.peers import ARTIFACTS, OURS, PEERS, Draw, Inputs, example_inputs
+from export.convert import example_inputs
+from export.graphs import GRAPHS, SHIPPED
+from export.peers import ARTIFACTS, OURS, PEERS, Draw, Inputs
 from mnistgen.manifest import Manifest
 from mnistgen.resources import processor, usable_cores
 
@@ -57,7 +59,12 @@ class Result:
 @click.option("--batch", "batches", multiple=True, type=click.IntRange(1), help="Repeatable.  [default: 1 and 256]")
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True, help="Turns of each runtime.")
 @click.option("--start-up", is_flag=True, help="Measure instead how long the command takes for a digit.")
-def main(peers: bool, models: tuple[str, ...], batches: tuple[int, ...], rounds: int, start_up: bool) -> None:
+@click.option(
+    "--stream", type=click.IntRange(1), help="Measure instead the memory that it takes to stream so many images."
+)
+def main(
+    peers: bool, models: tuple[str, ...], batches: tuple[int, ...], rounds: int, start_up: bool, stream: int | None
+) -> None:
     """Time mnistgen and the naive export in ONNX Runtime, and with --peers others, on the same weights and latents.
 
     Prints a Markdown table for each model and batch: medians, ratios, and the share of the peak that a product of
@@ -68,10 +75,14 @@ def main(peers: bool, models: tuple[str, ...], batches: tuple[int, ...], rounds:
       python -m export.bench --model cgan --batch 64
       python -m export.bench --peers > bench.md
       python -m export.bench --start-up --rounds 25
+      python -m export.bench --stream 1000000 --model vae
     """
     click.echo(f"{processor()}, {usable_cores()} cores, medians of {rounds} rounds; {_versions()}")
     if start_up:
         _print_start_up(rounds)
+        return
+    if stream:
+        _print_memory(dict.fromkeys(models) or SHIPPED, stream)
         return
     for model in dict.fromkeys(models) or GRAPHS:
         for batch in dict.fromkeys(batches) or (1, 256):
@@ -81,7 +92,7 @@ def main(peers: bool, models: tuple[str, ...], batches: tuple[int, ...], rounds:
 
 def measure(model: str, batch: int, names: list[str], rounds: int) -> list[Result]:
     """What each runtime of `names` that can be prepared did, the product of matrices last."""
-    inputs = example_inputs(model, batch)
+    inputs = example_inputs(GRAPHS[model], batch)
     workers = [Worker(name, model, inputs) for name in tqdm([*names, "sgemm"], desc=f"{model}, batch {batch}: prepare")]
     ready = [worker for worker in workers if worker.images is not None]
     for _ in tqdm(range(rounds), desc=f"{model}, batch {batch}: measure", unit=" rounds"):
@@ -182,6 +193,22 @@ def _print_start_up(rounds: int) -> None:
     medians = {name: statistics.median(taken[1:]) for name, taken in seconds.items()}  # the first compiles
     for name, median in medians.items():
         click.echo(f"{name}: {median * 1e3:.0f} ms, {median / medians['import onnxruntime']:.2f}")
+
+
+def _print_memory(models: Iterable[str], images: int) -> None:
+    """The greatest resident memory, which Linux tells, of a Python that does nothing but draw a stream."""
+    for model in models:
+        drawing = _STREAM.format(model=model, images=images)
+        done = subprocess.run([sys.executable, "-c", drawing], check=True, capture_output=True, text=True)
+        click.echo(f"{model}, {images:,} images: {int(done.stdout) / 1024:.0f} MiB")
+
+
+_STREAM = """
+import mnistgen
+for block in mnistgen.load({model!r}, device="cpu").stream({images}):
+    pass
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])  # KiB
+"""
 
 
 def _versions() -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from export.gates import GATES
+from export.graphs import original
 from export.measure import Sizes
 
 SEEDS = (0, 1, 2)
@@ -26,9 +27,14 @@ def summarised(measured: list[dict[str, float]]) -> Summary:
 
 def certificate(name: str, summary: Summary, references: References, reader: dict, sizes: Sizes) -> dict:
     """The certificate of the model `name`: how it was measured, its metrics, the marks, and in words those missed."""
+    name = original(name)
     means = {
         title: {metric: figures["mean"] for metric, figures in of.items()}
-        for title, of in (("floor", references["floor"]), ("seed recipe", references[name]), ("model", summary))
+        for title, of in (
+            ("floor", references["floor"]),
+            ("seed recipe", references[name]),
+            ("model", summary),
+        )
     }
     gates = GATES[name]
     return {

@@ -15,7 +15,7 @@ from export.errors import ExportError
 from export.graphs import Graph
 from mnistgen.generator import one_hot
 from mnistgen.latents import latents
-from mnistgen.session import open_session
+from mnistgen.session import Feed, open_session, run_session
 
 OPSET = 18
 IR_VERSION = 8
@@ -48,16 +48,14 @@ def convert(graph: Graph, module: nn.Module, metadata: Mapping[str, str]) -> byt
             external_data=False,
             verbose=False,
         )
-    model = _cleaned(program.model_proto, metadata)
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"ONNX's checker refuses the {metadata['model']}: {error}") from error
-    return model.SerializeToString(deterministic=True)
+    return finished(program.model_proto, metadata)
 
 
-def _cleaned(model: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelProto:
-    """`model` without the exporter's notes, which hold local paths, and with ours."""
+def finished(model: onnx.ModelProto, metadata: Mapping[str, str]) -> bytes:
+    """The bytes of `model` without the exporter's notes, which hold local paths, and with ours.
+
+    Raises ExportError where ONNX's own checker refuses it.
+    """
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "mnistgen", ""
     model.doc_string = ""
@@ -70,26 +68,36 @@ def _cleaned(model: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelP
     model.graph.name = metadata["model"]
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
-    return model
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"ONNX's checker refuses the {metadata['model']}: {error}") from error
+    return model.SerializeToString(deterministic=True)
 
 
-def largest_difference(graph: Graph, module: nn.Module, model: bytes) -> float:
-    """Largest difference of a pixel between PyTorch and ONNX Runtime; raises ExportError over TOLERANCE."""
+def example_inputs(graph: Graph, n: int, seed: int = 0) -> Feed:
+    """Latents (n, latent) and, where the model takes them, labels (n, 10), the digits in turn."""
+    inputs = {"z": latents(n, graph.inputs["z"], seed)}
+    if "label" in graph.inputs:
+        inputs["label"] = one_hot(np.arange(n) % 10)
+    return inputs
+
+
+def largest_difference(graph: Graph, module: nn.Module, model: bytes, tolerance: float = TOLERANCE) -> float:
+    """Largest difference of a pixel between PyTorch and ONNX Runtime; raises ExportError over `tolerance`."""
     session = open_session(model, "cpu")
     largest = 0.0
     for n in BATCHES:
-        inputs = {"z": latents(n, graph.inputs["z"], seed=n)}  # (n, latent)
-        if "label" in graph.inputs:
-            inputs["label"] = one_hot(np.arange(n) % 10)  # (n, 10)
+        inputs = example_inputs(graph, n, seed=n)
         with torch.inference_mode():
             expected = module(*map(torch.from_numpy, inputs.values())).numpy()  # (n, 1, 28, 28)
-        (image,) = session.run(["image"], inputs)
+        image = run_session(session, inputs)
         if image.shape != expected.shape:
             raise ExportError(f"ONNX Runtime gives the shape {image.shape} where PyTorch gives {expected.shape}.")
         largest = np.maximum(largest, np.abs(image - expected).max())  # NaN, if there is one
     largest = float(largest)
-    if not largest <= TOLERANCE:
+    if not largest <= tolerance:
         raise ExportError(
-            f"ONNX Runtime and PyTorch are {largest:.1e} apart, more than {TOLERANCE:.0e}: nothing written."
+            f"ONNX Runtime and PyTorch are {largest:.1e} apart, more than {tolerance:.0e}: nothing written."
         )
     return largest

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from export.errors import ExportError
-from export.rewrites import Phases, PhasesTransposed, WinogradConvTranspose2d, transposed
+from export.rewrites import Couplings, Phases, PhasesTransposed, WinogradConvTranspose2d, Woven, transposed
 from export.weights import Weights
 from training import cgan, gan, vae
 from training.density import Density
@@ -59,17 +59,18 @@ class CganGraph(nn.Module):
 
 
 class FastVae(nn.Module):
-    """What VaeGraph computes, its last two layers by phases."""
+    """What VaeGraph computes, its convolutions by phases, its density in fewer steps."""
 
     def __init__(self, graph: VaeGraph):
         super().__init__()
-        *head, upsample, activation, last = graph.decoder
-        self.density = graph.density
-        self.head = nn.Sequential(*head)
-        self.tail = nn.Sequential(Phases(upsample, activation), PhasesTransposed(last))
+        *head, first, activation, second, _, last = graph.decoder
+        self.density = Couplings(graph.density) if isinstance(graph.density, Density) else graph.density
+        self.layers = nn.Sequential(
+            *head, Phases(first, activation), Woven(), Phases(second, activation), PhasesTransposed(last)
+        )
 
     def forward(self, z: Tensor) -> Tensor:
-        return torch.sigmoid(self.tail(self.head(self.density(z))))
+        return torch.sigmoid(self.layers(self.density(z)))
 
 
 class FastGan(nn.Module):
@@ -100,12 +101,24 @@ class FastCgan(nn.Module):
 
     def __init__(self, graph: CganGraph):
         super().__init__()
-        *head, upsample, activation, last = graph.generator.layers
-        self.head = nn.Sequential(*head)
-        self.tail = nn.Sequential(Phases(upsample, activation), PhasesTransposed(transposed(last)))
+        *head, first, activation, second, _, last = graph.generator.layers
+        self.layers = nn.Sequential(
+            *head, *self.upsampled(first, activation), Phases(second, activation), PhasesTransposed(transposed(last))
+        )
+
+    def upsampled(self, layer: nn.ConvTranspose2d, activation: nn.Module) -> list[nn.Module]:
+        """The first of the transposed convolutions, which is wide enough to be fast as it is."""
+        return [layer, activation]
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
-        return torch.sigmoid(self.tail(self.head(torch.cat([z, label], 1))))
+        return torch.sigmoid(self.layers(torch.cat([z, label], 1)))
+
+
+class EightBitCgan(FastCgan):
+    """The same, the first by phases, too: in eight bits ONNX Runtime computes convolutions, and no transposed ones."""
+
+    def upsampled(self, layer: nn.ConvTranspose2d, activation: nn.Module) -> list[nn.Module]:
+        return [Phases(layer, activation), Woven()]
 
 
 def _pixels_first(dense: nn.Linear, channels: int) -> nn.Linear:
@@ -127,6 +140,8 @@ class Graph:
     """Of the training, by their names in the weights file; the first's `input_shapes` are the graph's."""
     optional: frozenset[str] = frozenset()
     """Names of those that not every recipe trains."""
+    eight_bit: type[nn.Module] | None = None
+    """The form whose convolutions are best quantized, where that is not the fast one."""
 
     @property
     def inputs(self) -> dict[str, int]:
@@ -143,8 +158,17 @@ class Graph:
 GRAPHS = {
     "vae": Graph(VaeGraph, FastVae, {"decoder": vae.Decoder, "density": Density}, frozenset({"density"})),
     "gan": Graph(GanGraph, FastGan, {"generator": gan.Generator, "prior": gan.Prior}, frozenset({"prior"})),
-    "cgan": Graph(CganGraph, FastCgan, {"generator": cgan.Generator}),
+    "cgan": Graph(CganGraph, FastCgan, {"generator": cgan.Generator}, eight_bit=EightBitCgan),
 }
+INT8 = "-int8"
+"""What the name of a model's eight-bit form ends in."""
+SHIPPED = (*GRAPHS, f"cgan{INT8}")
+"""The models that ship: of the eight-bit forms only the one that is worth it."""
+
+
+def original(name: str) -> str:
+    """The model that `name` is a form of, such as cgan for cgan-int8: they share weights and inputs."""
+    return name.removesuffix(INT8)
 
 
 def load(network: nn.Module, name: str, weights: Weights) -> nn.Module:

@@ -4,11 +4,9 @@ A way takes a model's name, its inputs (N, ·) and a count of threads, and retur
 (N, 1, 28, 28). What it needs is imported only then, so that what is not installed can be left out.
 """
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MethodType
 
@@ -19,11 +17,9 @@ from torch import nn
 
 import mnistgen
 from export import convert, weights
-from export.graphs import GRAPHS
-from export.publish import manifest_bytes, publish
-from mnistgen.generator import one_hot
-from mnistgen.latents import latents
-from mnistgen.manifest import Manifest
+from export.graphs import GRAPHS, INT8
+from export.publish import exported
+from export.weights import Weights
 from training.layers import WideKernelConv2d
 
 Inputs = Mapping[str, NDArray[np.float32]]
@@ -44,14 +40,8 @@ def _ours_on_one_thread(model: str, inputs: Inputs, threads: int) -> Draw:
 
 
 def _ours_in_int8(model: str, inputs: Inputs, threads: int) -> Draw:
-    """Convolutions in eight bits, statically quantized by channel; an experiment that does not ship."""
-    shipped = Manifest(ARTIFACTS).model(model)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        content = quantized(model, folder)
-        reduced = replace(shipped, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-        publish({folder / shipped.file: content, folder / "manifest.json": manifest_bytes({model: reduced})})
-        generator = mnistgen.load(model, device="cpu", threads=threads, artifacts=folder)
+    """Convolutions in eight bits, whether that ships or not."""
+    with exported(f"{model}{INT8}", _weights(model), threads) as generator:
         for _ in range(2):
             generator.generate()  # opens all that reads the folder
     return lambda: generator.decode(*inputs.values())[:, None]
@@ -170,41 +160,17 @@ PEERS: dict[str, Way] = {
 }
 
 
-def quantized(model: str, folder: Path) -> bytes:
-    """The shipped file with convolutions in int8, their ranges taken from 256 images; `folder` is to work in."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    class Reader(CalibrationDataReader):
-        def __init__(self):
-            self.batches = iter(range(8))
-
-        def get_next(self) -> Inputs | None:
-            batch = next(self.batches, None)
-            return None if batch is None else example_inputs(model, 32, seed=1, start=32 * batch)
-
-    prepared, result = folder / "prepared.onnx", folder / "int8.onnx"
-    quant_pre_process(ARTIFACTS / f"{model}.onnx", prepared, skip_symbolic_shape=True)
-    kinds = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}  # what x86 multiplies fastest
-    quantize_static(prepared, result, Reader(), per_channel=True, op_types_to_quantize=["Conv"], **kinds)
-    return result.read_bytes()
-
-
-def example_inputs(model: str, n: int, seed: int = 0, start: int = 0) -> dict[str, NDArray[np.float32]]:
-    """Latents (n, latent) and, where the model takes them, labels (n, 10), the digits in turn."""
-    inputs = {"z": latents(n, GRAPHS[model].inputs["z"], seed, start)}
-    if "label" in GRAPHS[model].inputs:
-        inputs["label"] = one_hot(np.arange(n) % 10)
-    return inputs
-
-
 def naive(model: str) -> nn.Module:
     """The network as anyone would write it."""
-    module = GRAPHS[model].build(weights.read(model, ARTIFACTS / "weights" / f"{model}.safetensors"))
+    module = GRAPHS[model].build(_weights(model))
     for layer in module.modules():
         if isinstance(layer, WideKernelConv2d):
             layer.forward = MethodType(nn.Conv2d.forward, layer)
     return module
+
+
+def _weights(model: str) -> Weights:
+    return weights.read(model, ARTIFACTS / "weights" / f"{model}.safetensors")
 
 
 def naive_onnx(model: str) -> bytes:

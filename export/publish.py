@@ -15,9 +15,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import mnistgen
-from export import convert
+from export import convert, int8
 from export.errors import ExportError
-from export.graphs import GRAPHS, Graph
+from export.graphs import GRAPHS, INT8, SHIPPED, Graph, original
 from export.weights import Weights
 from mnistgen.errors import ArtifactError
 from mnistgen.manifest import SCHEMA, Manifest, Model
@@ -25,8 +25,8 @@ from training.files import replace_files
 
 
 def press(name: str, found: Weights) -> tuple[bytes, Model]:
-    """The ONNX file of the model `name`, and what the manifest says of it."""
-    graph = GRAPHS[name]
+    """The ONNX file of the model `name`, or of its eight-bit form, and what the manifest says of it."""
+    graph = GRAPHS[original(name)]
     module = graph.build(found)
     facts = {
         "latent_size": graph.inputs["z"],
@@ -40,7 +40,11 @@ def press(name: str, found: Weights) -> tuple[bytes, Model]:
     }
     metadata = {"schema": SCHEMA, "model": name}
     metadata |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
-    content = convert.convert(graph, graph.fast(module).eval(), metadata)
+    eight_bit = name.endswith(INT8)
+    form = graph.eight_bit or graph.fast if eight_bit else graph.fast
+    content, tolerance = convert.convert(graph, form(module).eval(), metadata), convert.TOLERANCE
+    if eight_bit:
+        content, tolerance = int8.quantized(graph, content), int8.TOLERANCE
     return content, Model(
         name=name,
         file=f"{name}.onnx",
@@ -52,10 +56,11 @@ def press(name: str, found: Weights) -> tuple[bytes, Model]:
         ir_version=convert.IR_VERSION,
         training={key: found.facts[key] for key in ("command", "device", "final_metrics")},
         verification={
-            "largest_difference": convert.largest_difference(graph, module, content),
+            "largest_difference": convert.largest_difference(graph, module, content, tolerance),
             "batches": list(convert.BATCHES),
             "versions": {"torch": torch.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__},
         },
+        precision="int8" if eight_bit else "float32",
         flops=_flops(graph, module),
         **facts,
     )
@@ -87,8 +92,7 @@ def manifest_bytes(models: Mapping[str, Model]) -> bytes:
     """The manifest that lists `models`."""
     facts = {
         name: {key: value for key, value in asdict(models[name]).items() if key != "name"}
-        for name in GRAPHS
-        if name in models
+        for name in sorted(models, key=[*SHIPPED, *models].index)
     }
     return (json.dumps({"schema": SCHEMA, "models": facts}, indent=2) + "\n").encode()
 
@@ -107,9 +111,9 @@ def publish(contents: dict[Path, bytes]) -> None:
 
 
 @contextmanager
-def exported(name: str, found: Weights) -> Iterator[mnistgen.Generator]:
+def exported(name: str, found: Weights, threads: int | None = None) -> Iterator[mnistgen.Generator]:
     """A generator with the weights `found`, exported for the time being."""
     content, model = press(name, found)
     with tempfile.TemporaryDirectory() as folder:
         publish({Path(folder) / model.file: content, Path(folder) / "manifest.json": manifest_bytes({name: model})})
-        yield mnistgen.load(name, device="cpu", artifacts=folder)
+        yield mnistgen.load(name, device="cpu", threads=threads, artifacts=folder)

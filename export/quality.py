@@ -13,7 +13,7 @@ import mnistgen
 from export import weights
 from export.certificate import SEEDS, References, Summary, certificate, summarised
 from export.errors import ExportError
-from export.graphs import GRAPHS
+from export.graphs import GRAPHS, SHIPPED, original
 from export.likelihood import likelihood
 from export.measure import VERSION, Reference, Sizes, floor, load_reader, measure
 from export.publish import exported, listed, manifest_bytes, publish
@@ -25,7 +25,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 @click.command()
 @click.option("--all", "every", is_flag=True, help="Certify all models.")
-@click.option("--model", "names", multiple=True, type=click.Choice(list(GRAPHS)), help="Certify this one; repeatable.")
+@click.option("--model", "names", multiple=True, type=click.Choice(SHIPPED), help="Certify this one; repeatable.")
 @click.option("--artifacts", type=_FOLDER, default="artifacts", show_default=True, help="Folder of models and weights.")
 @click.option("--data", "mnist", type=_FOLDER, default="data", show_default=True, help="Folder of MNIST.")
 def main(every: bool, names: tuple[str, ...], artifacts: Path, mnist: Path) -> None:
@@ -42,8 +42,8 @@ def main(every: bool, names: tuple[str, ...], artifacts: Path, mnist: Path) -> N
       python -m export.quality --model cgan
     """
     if every == bool(names):
-        raise click.UsageError(f"Say which: --all, or --model with one of {', '.join(GRAPHS)}.")
-    failures = certify(list(GRAPHS) if every else list(dict.fromkeys(names)), artifacts, mnist)
+        raise click.UsageError(f"Say which: --all, or --model with one of {', '.join(SHIPPED)}.")
+    failures = certify(list(SHIPPED) if every else list(dict.fromkeys(names)), artifacts, mnist)
     if failures:
         raise ExportError("Marks were missed: " + "; ".join(failures) + ".")
 
@@ -61,7 +61,7 @@ def certify(names: list[str], artifacts: Path, mnist: Path, sizes: Sizes = Sizes
     references = _references(artifacts, reference, reader)
     failures = []
     for name in names:
-        found = weights.read(name, artifacts / "weights" / f"{name}.safetensors")
+        found = weights.read(original(name), artifacts / "weights" / f"{original(name)}.safetensors")
         summary = _measured(name, mnistgen.load(name, device="cpu", artifacts=artifacts), found, reference)
         facts = certificate(name, summary, references, reader, sizes)
         failures += [f"{name}: {words}" for words in facts["missed"]]

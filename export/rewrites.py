@@ -4,11 +4,15 @@ The export compares what they give with the networks as they were trained; `pyth
 worth.
 """
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from training.density import Coupling, Density
 
 
 class Phases(nn.Module):
@@ -50,11 +54,26 @@ def _taps(layer: nn.ConvTranspose2d, phase: int) -> tuple[list[int], int, int]:
     return taps, (taps[0] - reach) // 2, (reach - taps[-1]) // 2
 
 
+class Woven(nn.Module):
+    """Four phases (N, C, H, W) → the map (N, C, 2H, 2W) whose phases they are.
+
+    Rows one behind the other in memory are a row of the wider map, so that only columns are moved one by one.
+    """
+
+    def forward(self, phases: list[Tensor]) -> Tensor:
+        upper_left, upper_right, lower_left, lower_right = phases
+        left = torch.cat([upper_left, lower_left], 3)  # (N, C, H, 2W), in memory as (N, C, 2H, W)
+        right = torch.cat([upper_right, lower_right], 3)
+        _, channels, height, double = left.shape
+        return torch.stack([left, right], 4).reshape(-1, channels, 2 * height, double)
+
+
 class PhasesTransposed(nn.Module):
     """A transposed convolution to one channel, fed with the four phases of its input: four of (N, C, H, W) → image.
 
     A phase's pixels lie twice as far apart, and so do their prints, each shifted by where the phase lies. All four
-    kernels stand in one frame that is wide enough for the shift, since PyTorch pads both sides alike.
+    kernels stand in one frame that is wide enough for the shift, since PyTorch pads both sides alike. Together, as
+    channels of one kernel, they are faster, as far as they fit into one PANEL.
     """
 
     def __init__(self, layer: nn.ConvTranspose2d):
@@ -62,18 +81,23 @@ class PhasesTransposed(nn.Module):
         stride, _ = layer.stride
         self.stride, self.padding, self.output_padding = 2 * stride, layer.padding, layer.output_padding
         self.bias = layer.bias
-        self.kernels = nn.ParameterList()
-        for a, b in PHASES:
-            frame = stride * b, stride * (1 - b), stride * a, stride * (1 - a)
-            self.kernels.append(nn.Parameter(F.pad(layer.weight, frame)))  # (C, 1, kernel + stride, kernel + stride)
+        frames = [(stride * b, stride * (1 - b), stride * a, stride * (1 - a)) for a, b in PHASES]
+        kernels = [F.pad(layer.weight, frame) for frame in frames]  # (C, 1, kernel + stride, kernel + stride) each
+        self.together = len(PHASES) * layer.in_channels <= PANEL
+        self.kernels = nn.ParameterList([torch.cat(kernels)] if self.together else kernels)
 
     def forward(self, phases: list[Tensor]) -> Tensor:
+        parts = [torch.cat(phases, 1)] if self.together else phases
         biases = (self.bias, None, None, None)
         prints = (
-            F.conv_transpose2d(phase, kernel, bias, self.stride, self.padding, self.output_padding)
-            for phase, kernel, bias in zip(phases, self.kernels, biases, strict=True)
+            F.conv_transpose2d(part, kernel, bias, self.stride, self.padding, self.output_padding)
+            for part, kernel, bias in zip(parts, self.kernels, biases, strict=False)
         )
         return sum(prints)
+
+
+PANEL = 128
+"""Channels that ONNX Runtime adds up in one go; how it splits more depends on the threads, and so do the last bits."""
 
 
 def transposed(layer: nn.Conv2d) -> nn.ConvTranspose2d:
@@ -83,6 +107,42 @@ def transposed(layer: nn.Conv2d) -> nn.ConvTranspose2d:
     same.weight = nn.Parameter(layer.weight.flip(2, 3).transpose(0, 1).contiguous())
     same.bias = layer.bias
     return same
+
+
+class Couplings(nn.Module):
+    """A density's couplings in fewer steps: both coordinates go through each, the one that stays by weights of zero.
+
+    Points (N, 2) → points (N, 2). So small steps cost as much as starting one does, which a lone image feels.
+    """
+
+    def __init__(self, density: Density):
+        super().__init__()
+        self.steps = nn.ModuleList(nn.ModuleDict(_of_both(coupling)) for coupling in density.couplings)
+        self.square = nn.Buffer(torch.tensor(math.e**2))
+
+    def forward(self, points: Tensor) -> Tensor:
+        for step in self.steps:
+            hidden = step["hidden"](points)  # (N, 64)
+            scale = self.square ** torch.tanh(step["half_log_scale"](hidden))  # (N, 2), 1 for what stays
+            points = points * scale + step["shift"](hidden)
+        return points
+
+
+def _of_both(coupling: Coupling) -> dict[str, nn.Module]:
+    """The coupling's layers with both coordinates as input and output, (N, 2) each; scales as half their logarithm."""
+    first, *between, last = coupling.layers
+    wide = nn.Linear(2, first.out_features)
+    wide.weight = nn.Parameter(F.pad(first.weight, (1, 0) if coupling.moved == 0 else (0, 1)))
+    wide.bias = first.bias
+    layers: dict[str, nn.Module] = {"hidden": nn.Sequential(wide, *between)}
+    for row, (name, factor) in enumerate((("half_log_scale", 0.5), ("shift", 1.0))):
+        layer = layers[name] = nn.Linear(last.in_features, 2)
+        chosen = F.one_hot(torch.tensor(coupling.moved), 2) * factor  # (2,)
+        layer.weight, layer.bias = (
+            nn.Parameter(chosen[:, None] * last.weight[row]),
+            nn.Parameter(chosen * last.bias[row]),
+        )
+    return layers
 
 
 class WinogradConvTranspose2d(nn.Module):

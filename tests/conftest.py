@@ -9,10 +9,12 @@ import click
 import pytest
 
 import mnistgen
-from mnistgen import cli
+from mnistgen.cli import shared
+from mnistgen.cli.run import command as run_command
 
 ROOT = Path(__file__).parents[1]
-MODELS = ("vae", "gan", "cgan")
+TRAINED = ("vae", "gan", "cgan")
+MODELS = (*TRAINED, "cgan-int8")
 MNIST = Path(os.environ.get("MNISTGEN_DATA", ROOT / "data")).absolute()
 
 
@@ -34,7 +36,7 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy.mkdir()
     for file in (*(ROOT / "artifacts").glob("*.onnx"), ROOT / "artifacts" / "manifest.json"):
         shutil.copy(file, copy)
-    monkeypatch.setattr(cli, "artifacts_folder", lambda: copy)
+    monkeypatch.setattr(shared, "artifacts_folder", lambda: copy)
     return copy
 
 
@@ -51,8 +53,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Calls `mnistgen-run` (or another command) with arguments; returns exit code, stdout and stderr."""
 
-    def call(*arguments: str, command: click.Command = cli.run) -> tuple[int, str, str]:
-        code = cli.call(command, "mnistgen-run", list(arguments))
+    def call(*arguments: str, command: click.Command = run_command) -> tuple[int, str, str]:
+        code = shared.call(command, "mnistgen-run", list(arguments))
         return code, *capfd.readouterr()
 
     return call

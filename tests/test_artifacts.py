@@ -18,10 +18,15 @@ def manifest_of(folder):
 def test_the_manifest_is_true_of_the_files_that_ship(name):
     model = Manifest(ROOT / "artifacts").model(name)
     file = (ROOT / "artifacts" / model.file).read_bytes()
-    weights = (ROOT / "artifacts" / "weights" / f"{name}.safetensors").read_bytes()
+    weights = (ROOT / "artifacts" / "weights" / f"{name.removesuffix('-int8')}.safetensors").read_bytes()
     assert (len(file), hashlib.sha256(file).hexdigest()) == (model.bytes, model.sha256)
     assert hashlib.sha256(weights).hexdigest() == model.weights_sha256
-    assert model.verification["largest_difference"] <= 1e-5
+    if name == "cgan-int8":
+        assert model.precision == "int8"
+        assert 1e-3 < model.verification["largest_difference"] <= 0.5
+    else:
+        assert model.precision == "float32"
+        assert model.verification["largest_difference"] <= 1e-5
 
 
 @pytest.mark.parametrize(
@@ -101,5 +106,5 @@ def test_a_missing_manifest_is_told(tmp_path):
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_those_that_there_are():
-    with pytest.raises(mnistgen.UnknownModelError, match="no model 'dcgan': choose one of vae, gan, cgan"):
+    with pytest.raises(mnistgen.UnknownModelError, match="no model 'dcgan': choose one of vae, gan, cgan, cgan-int8"):
         mnistgen.load("dcgan")

@@ -1,12 +1,16 @@
 """The comparison of runtimes: each draws the same images, and what is not installed is left out."""
 
 import os
+import re
+import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import MODELS, ROOT
 
 from export import bench, peers
+from export.convert import example_inputs
+from export.graphs import GRAPHS
 
 
 @pytest.fixture(autouse=True)
@@ -18,15 +22,15 @@ def _in_the_checkout(monkeypatch):
 @pytest.mark.parametrize("model", ["vae", "gan", "cgan"])
 @pytest.mark.parametrize("name", ["mnistgen, one thread", "ONNX Runtime, naive export", "PyTorch eager"])
 def test_runtimes_draw_what_ours_draws(model, name):
-    inputs = peers.example_inputs(model, 3)
+    inputs = example_inputs(GRAPHS[model], 3)
     expected = peers.PEERS["mnistgen"](model, inputs, 2)()
     np.testing.assert_allclose(peers.PEERS[name](model, inputs, 2)(), expected, atol=1e-4)
 
 
 def test_eight_bits_draw_about_the_same():
-    inputs = peers.example_inputs("vae", 3)
-    expected = peers.PEERS["mnistgen"]("vae", inputs, 1)()
-    difference = np.abs(peers.PEERS["mnistgen, int8 convolutions"]("vae", inputs, 1)() - expected)
+    inputs = example_inputs(GRAPHS["gan"], 3)
+    expected = peers.PEERS["mnistgen"]("gan", inputs, 1)()
+    difference = np.abs(peers.PEERS["mnistgen, int8 convolutions"]("gan", inputs, 1)() - expected)
     assert 0 < difference.mean() < 0.05
 
 
@@ -50,3 +54,11 @@ def test_a_table_has_a_row_for_each_runtime_and_compares_with_ours(capsys):
     assert rows[-2] == f"| mnistgen | 781 | 1.00 | {share:.0%} | 0e+00 |"
     assert rows[-1].startswith("| another | 1562 | 2.00 |")
     assert rows[-1].endswith("| 5e-01 |")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, which tells a process's memory")
+@pytest.mark.parametrize("model", MODELS)
+def test_a_stream_takes_little_memory(capsys, model):
+    bench._print_memory([model], 2500)
+    told = re.fullmatch(rf"{model}, 2,500 images: (\d+) MiB\n", capsys.readouterr().out)
+    assert 30 < int(told[1]) < 250

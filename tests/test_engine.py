@@ -18,7 +18,7 @@ def test_chunks_cover_all_images_and_give_the_threads_equal_work(manifest, n, th
     chunks = Engine(manifest, manifest.model("vae"), "cpu", threads)._here().chunks(n)
     assert [index for chunk in chunks for index in range(chunk.start, chunk.stop)] == list(range(n))
     sizes = [chunk.stop - chunk.start for chunk in chunks]
-    assert max(sizes) <= 32
+    assert max(sizes) <= 16
     assert max(sizes) - min(sizes) <= 1
     assert len(chunks) == 1 or min(sizes) >= 4
     assert len(chunks) % threads == 0 or min(sizes) < 8  # too few to share out evenly

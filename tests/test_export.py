@@ -11,7 +11,7 @@ import onnx
 import pytest
 import torch
 from click.testing import CliRunner
-from conftest import MODELS, ROOT
+from conftest import MODELS, ROOT, TRAINED
 from safetensors.torch import load_file, save_file
 
 import mnistgen
@@ -52,7 +52,8 @@ def test_exporting_the_committed_weights_gives_the_committed_artifacts_byte_for_
     assert code == 0, output
     for name in MODELS:
         assert (shipped / f"{name}.onnx").read_bytes() == (ROOT / "artifacts" / f"{name}.onnx").read_bytes()
-        assert f"{name}: weights from {shipped / 'weights' / name}.safetensors" in output
+        original = name.removesuffix("-int8")
+        assert f"{name}: weights from {shipped / 'weights' / original}.safetensors" in output
     assert list(json.loads((shipped / "manifest.json").read_text())["models"]) == list(MODELS)
 
 
@@ -75,7 +76,7 @@ def test_a_file_explains_itself(name):
         "weights_sha256": shipped.weights_sha256,
     }
     assert (model.ir_version, [(o.domain, o.version) for o in model.opset_import]) == (8, [("", 18)])
-    inputs = {"z": shipped.latent_size, **({"label": 10} if name == "cgan" else {})}
+    inputs = {"z": shipped.latent_size, **({"label": 10} if name.startswith("cgan") else {})}
     for value, width in zip(model.graph.input, inputs.values(), strict=True):
         batch, size = value.type.tensor_type.shape.dim
         assert (batch.dim_param, size.dim_value) == ("N", width)
@@ -95,6 +96,14 @@ def test_a_file_holds_no_path_and_no_stack_trace(name):
     content = model.SerializeToString()
     for trace in (b".py", b"/home", b"/root", b"/work", b"site-packages", b"Traceback"):
         assert trace not in content
+
+
+def test_the_eight_bit_form_has_weights_of_eight_bits_and_inputs_and_output_of_32():
+    model = onnx.load(ROOT / "artifacts" / "cgan-int8.onnx")
+    kinds = [tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith("weight_quantized")]
+    assert kinds == [onnx.TensorProto.INT8] * 8
+    values = [*model.graph.input, *model.graph.output]
+    assert {value.type.tensor_type.elem_type for value in values} == {onnx.TensorProto.FLOAT}
 
 
 def test_one_model_is_exported_beside_the_others(export, shipped):
@@ -218,7 +227,7 @@ def test_weights_of_another_network_are_told(export, shipped):
 def test_an_artifacts_folder_that_cannot_be_written_is_told(tmp_path, shipped):
     (tmp_path / "file").write_text("")
     shutil.move(shipped / "weights", tmp_path / "checkpoints")
-    for name in MODELS:
+    for name in TRAINED:
         (tmp_path / "checkpoints" / name).mkdir()
         shutil.move(
             tmp_path / "checkpoints" / f"{name}.safetensors", tmp_path / "checkpoints" / name / "weights.safetensors"

@@ -5,9 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
 import mnistgen
-from mnistgen import images
+from mnistgen import animation, images
 
 DIGITS = np.arange(13 * 784, dtype=np.uint32).astype(np.uint8).reshape(13, 28, 28)
 
@@ -35,7 +36,18 @@ def test_a_terminal_without_the_characters_gets_no_preview(monkeypatch):
     assert images.preview(DIGITS) == ""
 
 
-def test_missing_pillow_is_told(monkeypatch, tmp_path):
+def test_missing_pillow_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(mnistgen.MissingPackageError, match="pip install pillow"):
-        images.write_png(DIGITS[0], tmp_path / "x.png")
+        images.encode_png(DIGITS[0])
+
+
+@pytest.mark.parametrize("ending", animation.ENDINGS)
+@pytest.mark.parametrize("loop", [True, False])
+def test_an_animation_holds_the_frames_to_the_last_bit(ending, loop):
+    with Image.open(io.BytesIO(animation.encode(DIGITS, ending, 40, loop))) as file:
+        file.load()
+        assert file.info["duration"] == 40
+        assert file.info.get("loop") == (0 if loop else 1 if ending == ".webp" else None)
+        frames = [np.asarray(frame.convert("L")) for frame in ImageSequence.Iterator(file)]
+    np.testing.assert_array_equal(frames, DIGITS)

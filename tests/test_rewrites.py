@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from export import rewrites
+from training.density import Density
 
 UPSAMPLING = [
     {"kernel_size": 3, "padding": 1, "output_padding": 1},
@@ -48,6 +49,19 @@ def test_a_transposed_convolution_is_the_sum_of_its_phases_prints(make):
     x = torch.randn(2, 5, 14, 14)
     phases = [x[:, :, a::2, b::2] for a, b in rewrites.PHASES]
     assert difference(rewrites.PhasesTransposed(layer)(phases), layer(x)) < 1e-5
+
+
+def test_phases_are_woven_to_the_map_that_they_came_from():
+    x = torch.randn(2, 5, 14, 6)
+    phases = [x[:, :, a::2, b::2] for a, b in rewrites.PHASES]
+    assert torch.equal(rewrites.Woven()(phases), x)
+
+
+@torch.no_grad()
+def test_couplings_of_both_coordinates_move_points_as_the_density_does():
+    density = Density()
+    points = torch.randn(50, 2)
+    assert difference(rewrites.Couplings(density)(points), density(points)) < 1e-5
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ import pytest
 import tiny_training
 import torch
 from click.testing import CliRunner
-from conftest import MODELS, ROOT
+from conftest import ROOT, TRAINED
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -48,7 +48,7 @@ def train(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("recipe", ["seed", "tuned"])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_a_training_leaves_metrics_pictures_and_weights(train, tmp_path, model, recipe):
     code, output = train(model, "--epochs", "2", "--seed", "3", "--recipe", recipe)
     assert code == 0
@@ -103,7 +103,7 @@ def test_a_step_down_a_loss_moves_its_own_network_only(model):
     assert moved == {"generator": True, "discriminator": False}
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(train, tmp_path, model):
     for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         train(model, "--epochs", "1", "--seed", seed, out=out)
@@ -112,7 +112,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(train, tmp_pa
     assert any(not torch.equal(a[key], c[key]) for key in a)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_a_training_resumed_epoch_by_epoch_ends_bit_equal(train, tmp_path, model):
     train(model, "--epochs", "3", out="whole")
     train(model, "--epochs", "1", out="parts")
@@ -122,7 +122,7 @@ def test_a_training_resumed_epoch_by_epoch_ends_bit_equal(train, tmp_path, model
     assert whole.read_bytes() == parts.read_bytes()
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_an_interrupted_tuned_training_resumes_bit_equal(train, monkeypatch, tmp_path, model):
     options = ["--recipe", "tuned", "--epochs", "3"]
     train(model, *options, out="whole")
@@ -422,7 +422,7 @@ def test_a_training_that_diverges_stops_before_it_is_saved(train, tmp_path, monk
     assert not (tmp_path / "out" / "state.pt").exists()
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_a_quick_try_on_mnist_trains(mnist, tmp_path, model):
     options = ["--data", str(mnist), "--limit", "320", "--epochs", "1", "--batch-size", "64", "--out", str(tmp_path)]
     done = CliRunner().invoke(MODULES[model].main, options)

@@ -17,7 +17,7 @@ from mnistgen.session import CPU, Feed, open_session, run_bound, run_session
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-_CHUNK = 32
+_CHUNK = 16
 """Images in one run on a CPU at most: enough to fill matrix products, few enough to stay in its caches."""
 _CHUNK_OF_GPU = 256
 """On a GPU, which a run has to fill."""

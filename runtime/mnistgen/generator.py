@@ -29,7 +29,9 @@ _LARGEST = 1_000_000
 def load(
     model: str = "cgan", *, device: str = "auto", threads: int | None = None, artifacts: str | Path | None = None
 ) -> "Generator":
-    """The generator called `model` ("vae", "gan" or "cgan"), ready to use on `device` ("auto", "cpu" or "gpu").
+    """The generator called `model`, ready to use on `device` ("auto", "cpu" or "gpu").
+
+    Models are "vae", "gan", "cgan", and "cgan-int8", the CGAN with convolutions in eight bits, which is faster.
 
     On a CPU it uses as many `threads` as the process may use cores, or as many as you say. `artifacts` names a folder
     with a manifest and models of your own; without it, those that come with mnistgen are used. Raises

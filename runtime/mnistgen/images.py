@@ -1,15 +1,14 @@
-"""Digits as pictures: one grid, a PNG file, a preview in the terminal."""
+"""Digits as pictures: one grid, a PNG, a preview in the terminal."""
 
-import contextlib
+import io
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen.errors import MissingPackageError, OutputError
+from mnistgen.errors import MissingPackageError
 
 COLUMNS = 10
 """Digits in a full row of a grid."""
@@ -26,25 +25,16 @@ def grid(digits: NDArray[np.uint8], scale: int = 1, columns: int = COLUMNS) -> N
     return picture.repeat(scale, 0).repeat(scale, 1)
 
 
-def write_png(picture: NDArray[np.uint8], path: Path) -> None:
-    """Write a picture (height, width), uint8, as a grey PNG; at `path` stands all of it, or what stood there before.
-
-    Raises OutputError where the file cannot be written, MissingPackageError without Pillow.
-    """
+def encode_png(picture: NDArray[np.uint8]) -> bytes:
+    """A picture (height, width), uint8, as a grey PNG; raises MissingPackageError without Pillow."""
     try:
         from PIL import Image
     except ImportError as error:
         raise MissingPackageError("Pillow is not installed: pip install pillow.") from error
-    temporary = path.with_name(f".mnistgen-{os.getpid()}.part.png")
-    try:
-        Image.fromarray(picture).save(temporary)  # named by its ending, since Pillow loads five formats for a named one
-        temporary.replace(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{path} cannot be written ({reason}): name another file with --out.") from error
-    finally:
-        with contextlib.suppress(OSError):  # where it cannot be deleted it could not be made either
-            temporary.unlink(missing_ok=True)
+    file = io.BytesIO()
+    file.name = "picture.png"  # since Pillow loads five formats for one that is named otherwise
+    Image.fromarray(picture).save(file)
+    return file.getvalue()
 
 
 def preview(digits: NDArray[np.uint8]) -> str:

@@ -46,6 +46,8 @@ class Model:
     """Command, device and last metrics of the training."""
     verification: dict[str, Any]
     """How far ONNX Runtime was from PyTorch when the file was made."""
+    precision: str = "float32"
+    """What the model computes in: "float32", or "int8" where its convolutions are in eight bits."""
     flops: int = 0
     """Floating-point operations of the network for one image, a multiplication and an addition counted as two."""
     quality: dict[str, Any] = field(default_factory=dict)
@@ -71,7 +73,7 @@ class Manifest:
         try:
             self._check_schema(read["schema"])
             known = {each.name for each in fields(Model)} - {"name"}
-            required = known - {"flops", "quality"}
+            required = known - {"precision", "flops", "quality"}
             self.models = {
                 name: Model(name=name, **{key: facts[key] for key in known & ({*facts} | required)})
                 for name, facts in read["models"].items()

@@ -1,0 +1,57 @@
+"""`mnistgen bench`: how fast the models are on this machine."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from mnistgen.bench import measure
+from mnistgen.cli.shared import SETTINGS, device_option, json_option, manifest
+from mnistgen.generator import MOST_THREADS, Generator
+from mnistgen.resources import processor, usable_cores
+from mnistgen.session import check_device, version
+
+
+@click.command(context_settings=SETTINGS)
+@click.option("--model", "names", multiple=True, help="Only this one; repeatable.  [default: all]")
+@click.option("--batch", "batches", multiple=True, type=click.IntRange(1, 100_000), help="[default: 1 and 256]")
+@click.option("--threads", type=click.IntRange(1, MOST_THREADS), help="On a CPU.  [default: all that may be used]")
+@device_option
+@click.option("--seconds", type=click.FloatRange(0, 600), default=2.0, show_default=True, help="For each figure.")
+@json_option
+def command(
+    names: tuple[str, ...],
+    batches: tuple[int, ...],
+    threads: int | None,
+    device: str,
+    seconds: float,
+    as_json: bool,
+) -> None:
+    """Measure how many digits a second each model draws on this machine, and how long a request takes.
+
+    \b
+    Examples:
+      mnistgen bench
+      mnistgen bench --model cgan --batch 1 --batch 64 --threads 1 --json
+    """
+    check_device(device)
+    listed = manifest()
+    generators = [Generator(listed, name, device, threads) for name in dict.fromkeys(names) or listed.models]
+    used = {
+        "processor": processor(),
+        "provider": generators[0].provider,
+        "threads": threads or usable_cores(),
+        "onnxruntime": version(),
+    }
+    timings = []
+    if not as_json:
+        click.echo("{processor}, {provider}, {threads} threads, ONNX Runtime {onnxruntime}".format(**used))
+        click.echo("model      batch  images/s  median ms  1 in 20 over ms")
+    for generator in generators:
+        for batch in dict.fromkeys(batches) or (1, 256):
+            timings.append(asdict(measure(generator, batch, seconds)))
+            if not as_json:
+                row = "{model:<9} {batch:>6} {images_per_second:>9,.0f} {median_ms:>10.2f} {slowest_ms:>16.2f}"
+                click.echo(row.format(**timings[-1]))
+    if as_json:
+        click.echo(json.dumps({**used, "timings": timings}))

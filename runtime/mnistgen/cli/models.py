@@ -1,0 +1,24 @@
+"""`mnistgen models`: what there is."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from mnistgen.cli.shared import SETTINGS, json_option, manifest
+
+
+@click.command(context_settings=SETTINGS)
+@json_option
+def command(as_json: bool) -> None:
+    """List the models that are there."""
+    listed = manifest().models
+    if as_json:
+        click.echo(json.dumps({name: asdict(model) for name, model in listed.items()}))
+        return
+    for model in listed.values():
+        asked = f"digits 0 to {model.classes - 1}" if model.classes else "no choice"
+        click.echo(
+            f"{model.name:<9} {model.bytes / 1e6:5.2f} MB  latent {model.latent_size:>3}  {asked:<13}  "
+            f"{model.recipe} recipe, {model.epochs} epochs"
+        )

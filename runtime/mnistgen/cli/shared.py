@@ -1,0 +1,46 @@
+"""What the commands share: options, the models, and how they end (contract C6)."""
+
+import os
+import sys
+
+import click
+
+from mnistgen.errors import InputError, MnistgenError
+from mnistgen.manifest import Manifest, artifacts_folder
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+device_option = click.option("--device", default="auto", show_default=True, help="What to run on: auto, cpu or gpu.")
+
+
+def manifest() -> Manifest:
+    """The models that are there; raises ArtifactError where the manifest is missing or damaged."""
+    return Manifest(artifacts_folder())
+
+
+def call(command: click.Command, name: str, arguments: list[str] | None = None) -> int:
+    """Run `command` as `name`; the exit code. What fails is told in one line on stderr (contract C6)."""
+    try:
+        code = command.main(arguments, name, standalone_mode=False)
+        if sys.stdout:  # None where the caller has closed it
+            sys.stdout.flush()
+        return int(code or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.UsageError as error:
+        return _fail(name, f"{error.format_message()} See {name} --help.", 2)
+    except InputError as error:
+        return _fail(name, str(error), 2)
+    except (MnistgenError, click.ClickException) as error:
+        return _fail(name, str(error), 1)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail(name, "Interrupted.", 130)
+    except OSError as error:  # a closed pipe, or a full disk behind the standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's exit can flush
+        return _fail(name, f"{error.filename or 'The output'} cannot be written ({error.strerror}).", 1)
+
+
+def _fail(name: str, sentence: str, code: int) -> int:
+    click.echo(f"{name}: {' '.join(sentence.split())}", err=True)
+    return code
