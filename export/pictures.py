@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +11,9 @@ from PIL import Image
 
 from export import walks
 from mnistgen import Generator
+from mnistgen.generator import one_hot
 from mnistgen.images import grid
+from mnistgen.walks import straight
 
 Pictures = NDArray[np.uint8]
 """Digits (n, 28, 28), ink 255."""
@@ -44,9 +45,7 @@ def side_by_side(left: Pictures, right: Pictures) -> bytes:
 
 def manifold(vae: Generator, side: int = 20) -> bytes:
     """What the VAE draws all over its plane, at latents that cut the unit normal's probability into equal parts."""
-    marks = [NormalDist().inv_cdf((i + 0.5) / side) for i in range(side)]
-    z = np.array([(x, y) for y in reversed(marks) for x in marks], dtype=np.float32)  # (side², 2)
-    return sheet(walks.as_shipped(vae.decode(z)), side)
+    return sheet(vae.manifold(side), side)
 
 
 def interpolations(generator: Generator, seed: int = 0, rows: int = 5, steps: int = 15) -> bytes:
@@ -62,7 +61,7 @@ def morphs(cgan: Generator, seed: int = 0, steps: int = 15) -> bytes:
     digits = []
     for row, latent in enumerate(z):
         share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]  # (steps, 1)
-        label = (1 - share) * walks.label(2 * row, steps) + share * walks.label(2 * row + 1, steps)  # (steps, 10)
+        label = straight(*one_hot(np.array([2 * row, 2 * row + 1])), share)  # (steps, 10)
         digits.append(walks.as_shipped(cgan.decode(np.repeat(latent[None], steps, 0), label)))
     return sheet(np.concatenate(digits), steps)
 

@@ -5,24 +5,16 @@ from numpy.typing import NDArray
 
 from mnistgen import Generator
 from mnistgen.generator import one_hot
+from mnistgen.walks import slerp, straight
 
 STEPS = 33
 """Points of a walk, both ends counted."""
 
 
 def between(start: NDArray[np.float32], end: NDArray[np.float32], steps: int = STEPS) -> NDArray[np.float32]:
-    """Latents (steps, latent) from `start` (latent,) to `end`: straight in a plane, else along the sphere.
-
-    In many dimensions normal latents all lie about as far from the origin, and a straight line would leave those
-    distances on its way (White 2016).
-    """
-    share = np.linspace(0, 1, steps)[:, None]  # (steps, 1)
-    if len(start) == 2:
-        return ((1 - share) * start + share * end).astype(np.float32)
-    cosine = start @ end / (np.linalg.norm(start) * np.linalg.norm(end))
-    angle = np.arccos(np.clip(cosine, -1, 1))
-    path = (np.sin((1 - share) * angle) * start + np.sin(share * angle) * end) / np.sin(angle)
-    return path.astype(np.float32)
+    """Latents (steps, latent) from `start` (latent,) to `end`: straight in a plane, else along the sphere."""
+    way = straight if len(start) == 2 else slerp
+    return way(start, end, np.linspace(0, 1, steps)[:, None])
 
 
 def label(digit: int, n: int) -> NDArray[np.float32]:

@@ -17,6 +17,9 @@ from mnistgen.session import Feed
 Digits = list[int] | tuple[int, ...] | range | NDArray[np.integer]
 """What each of several images shall show."""
 
+Seeds = list[int] | tuple[int, ...] | range | NDArray[np.integer]
+"""Where each of several stops of a walk shall be."""
+
 _BLOCK = 1024
 """Images that a stream draws at a time."""
 
@@ -144,6 +147,72 @@ class Generator:
         self._engine.draw(len(z), feed, images.__setitem__)
         return images
 
+    def walk(
+        self, *, seeds: int | Seeds = 0, digits: int | Digits | None = None, frames: int = 24, loop: bool = False
+    ) -> NDArray[np.uint8]:
+        """Digits (length, 28, 28), uint8, ink 255, that change step by step on a path from stop to stop.
+
+        Stop i is the image i · `frames` of the walk, and what `generate` returns for the seed and the digit of that
+        stop. There are as many stops as `seeds` or `digits`, whichever are more; the fewer begin again. A leg from one
+        stop to the next has as many `frames`, the first stop counted; the last stop ends the walk, or with `loop` a leg
+        back to the first stop, which is not drawn again. Latents go along the sphere, in the VAE's plane straight;
+        digits go as mixtures of their labels.
+
+        Raises InputError for impossible values, for fewer than two stops, and for `digits` where the model takes none.
+
+        >>> images = gen.walk(seeds=[1, 2, 3], digits=[3, 8], frames=10)  # (21, 28, 28): a 3, an 8, and a 3
+        """
+        from mnistgen import walks  # here, since one digit needs none of it
+
+        places = _integers("a seed", seeds, SEED_END)
+        shown = self._labels(digits)
+        frames = _integer("the count of frames", frames, INDEX_END, least=1)
+        stops = max(len(places), len(shown))
+        if stops < 2:
+            raise InputError(
+                "A walk needs two stops at least: give it more seeds, or digits where the model takes them."
+            )
+        images = _allocate(walks.length(stops, frames, loop))  # (length, 28, 28)
+        z = np.concatenate([self.latents(seed=seed) for seed in walks.in_turn(places, stops)])  # (stops, latent)
+        feed = {"z": walks.path(z, frames, loop, walks.straight if self.model.latent_size == 2 else walks.slerp)}
+        if self.model.classes:
+            label = one_hot(np.array(walks.in_turn(shown, stops)), self.model.classes)  # (stops, 10)
+            feed["label"] = walks.path(label, frames, loop, walks.straight)
+        return self._fill(images, feed)
+
+    def manifold(self, side: int = 20) -> NDArray[np.uint8]:
+        """Digits (`side`², 28, 28), uint8, ink 255, from all over the VAE's plane, row by row from its top left.
+
+        Their latents cut the unit normal's probability into even parts in both directions. Raises InputError for an
+        impossible `side`, and for models whose latents are no plane.
+        """
+        from mnistgen import walks
+
+        if self.model.latent_size != 2:
+            raise InputError(f"The {self.model.name} has no plane of latents to draw: the vae has.")
+        side = _integer("the side of a grid", side, 2**31, least=1)
+        return self._fill(_allocate(side**2), {"z": walks.plane(side)})
+
+    def _fill(self, images: NDArray[np.uint8], inputs: Feed) -> NDArray[np.uint8]:
+        """`images` (n, 28, 28), filled with what the model draws from `inputs` (n, ·)."""
+
+        def feed(chunk: slice) -> Feed:
+            return {name: value[chunk] for name, value in inputs.items()}
+
+        def keep(chunk: slice, drawn: NDArray[np.float32]) -> None:
+            images[chunk] = np.rint(drawn * 255)
+
+        self._engine.draw(len(images), feed, keep)
+        return images
+
+    def _labels(self, digits: int | Digits | None) -> list[int]:
+        """What a walk's stops show; image 0 of the CGAN's every seed shows a 0."""
+        if digits is None:
+            return [0]
+        if not self.model.classes:
+            raise InputError(self._no_digits())
+        return _integers("a digit", digits, self.model.classes)
+
     def _digits(self, n: int, digit: int | Digits | None) -> NDArray[np.uint8] | None:
         """What each image shall show, (n,), or None where that is left to the image's index or to the model."""
         if digit is None:
@@ -190,6 +259,16 @@ def _integer(what: str, value: SupportsIndex, end: int, least: int = 0) -> int:
         shown = number if abs(number) < 2**128 else "So large a number"  # Python refuses to print very long ones
         raise InputError(f"{shown} is not {what}: {valid}.")
     return number
+
+
+def _integers(what: str, values: int | Digits, end: int) -> list[int]:
+    """One or several values as Python integers; raises InputError where there are none, or one is out of range."""
+    several = values.ndim > 0 if isinstance(values, np.ndarray) else isinstance(values, list | tuple | range)
+    listed = cast(Digits, values) if several else [cast(SupportsIndex, values)]
+    numbers = [_integer(what, one, end) for one in listed]
+    if not numbers:
+        raise InputError(f"An empty list does not hold {what}: give at least one.")
+    return numbers
 
 
 def _matrix(name: str, value: ArrayLike, width: int) -> NDArray[np.float32]:
