@@ -2,10 +2,11 @@
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
-from mnistgen.errors import InputError, MnistgenError
+from mnistgen.errors import InputError, MnistgenError, OutputError
 from mnistgen.manifest import Manifest, artifacts_folder
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -16,6 +17,16 @@ device_option = click.option("--device", default="auto", show_default=True, help
 def manifest() -> Manifest:
     """The models that are there; raises ArtifactError where the manifest is missing or damaged."""
     return Manifest(artifacts_folder())
+
+
+def check_folder(path: Path) -> None:
+    """Raise OutputError before the work, not after it, where the folder of `path` is missing."""
+    try:
+        is_folder = path.parent.is_dir()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror}): name another file with --out.") from error
+    if not is_folder:
+        raise OutputError(f"There is no folder {path.parent} to write to: make it, or name another file with --out.")
 
 
 def call(command: click.Command, name: str, arguments: list[str] | None = None) -> int:
