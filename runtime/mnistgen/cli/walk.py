@@ -58,14 +58,18 @@ def _numbers(what: str, end: int) -> Callable[[click.Context, click.Parameter, s
 
 @click.command(context_settings=SETTINGS)
 @click.option("--model", "name", default="cgan", show_default=True, help="What draws: vae, gan, cgan or cgan-int8.")
-@click.option("--seeds", callback=_numbers("a seed", SEED_END), help="Stops: 1,2,3, or 1-5.  [default: new ones]")
-@click.option("--digits", callback=_numbers("a digit", 10), help="What they show (cgan only): 3,8, or 0-9.")
-@click.option("--frames", type=click.IntRange(1, MOST_FRAMES), default=_FRAMES, show_default=True, help="A leg.")
+@click.option(
+    "--seeds", callback=_numbers("a seed", SEED_END), help="Where to stop: 1,2,3, or 1-5.  [default: new ones]"
+)
+@click.option("--digits", callback=_numbers("a digit", 10), help="What to show there (cgan only): 3,8, or 0-9.")
+@click.option(
+    "--frames", type=click.IntRange(1, MOST_FRAMES), default=_FRAMES, show_default=True, help="From stop to stop."
+)
 @click.option("--loop", is_flag=True, help="Return to the first stop, and repeat without end.")
-@click.option("--milliseconds", type=click.IntRange(20), help=f"A frame is shown for.  [default: {_MILLISECONDS}]")
-@click.option("--format", "kind", type=click.Choice(_FORMATS), help="[default: by the ending of --out, or gif]")
+@click.option("--milliseconds", type=click.IntRange(20), help=f"For each frame.  [default: {_MILLISECONDS}]")
+@click.option("--format", "kind", type=click.Choice(_FORMATS), help="What to write.  [default: as --out ends, or gif]")
 @click.option("--out", type=_FILE, help="File to write.  [default: named after what is drawn]")
-@click.option("--scale", type=click.IntRange(1, 64), help="Enlargement.  [default: 8; 2 for a png]")
+@click.option("--scale", type=click.IntRange(1, 64), help="Enlargement.  [default: 8, for a png 2]")
 @device_option
 @json_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
