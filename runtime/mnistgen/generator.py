@@ -184,11 +184,11 @@ class Generator:
         """Digits (`side`², 28, 28), uint8, ink 255, from all over the VAE's plane, row by row from its top left.
 
         Their latents cut the unit normal's probability into even parts in both directions. Raises InputError for an
-        impossible `side`, and for models whose latents are no plane.
+        impossible `side`, and for models whose latents are no plane, or not all they need.
         """
         from mnistgen import walks
 
-        if self.model.latent_size != 2:
+        if self.model.latent_size != 2 or self.model.classes:
             raise InputError(f"The {self.model.name} has no plane of latents to draw: the vae has.")
         side = _integer("the side of a grid", side, 2**31, least=1)
         return self._fill(_allocate(side**2), {"z": walks.plane(side)})
