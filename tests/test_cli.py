@@ -105,7 +105,19 @@ def test_quiet_prints_nothing(run, folder):
         (["--digit", ",".join(["0-9"] * 101)], 2, "1010 digits are too many for one picture"),
         (["--device", "tpu"], 2, "no device 'tpu': choose one of auto, cpu, gpu"),
         (["--out", "missing/x.png"], 1, "no folder missing to write to"),
-        (["--out", "x.jpg"], 2, "x.jpg is no PNG file"),
+        (["--out", "x.jpg"], 2, "x.jpg is no file that mnistgen writes: end --out in .png, .gif, .webp"),
+        (["--out", "x"], 2, "x is no file that mnistgen writes: end --out in .png"),
+        (["--out", "x.gif", "--format", "png"], 2, "x.gif is no png file: give --out a name that ends in .png"),
+        (["--format", "bmp"], 2, "'bmp' is not one of 'png', 'gif', 'webp', 'npy', 'npz', 'svg', 'txt'"),
+        (["--format", "npy", "--scale", "2"], 2, "--scale means nothing to a npy file"),
+        (["--format", "gif", "--columns", "2"], 2, "--columns means nothing to a gif file"),
+        (["--columns", "0"], 2, "0 is not in the range"),
+        (["--columns", "1001"], 2, "1001 is not in the range"),
+        (["--n", "501", "--columns", "500", "--scale", "12"], 2, "are too large a picture"),
+        (["--start", "-1"], 2, "-1 is not in the range"),
+        (["--start", str(2**63)], 2, "is not in the range"),
+        (["--model-path", "missing.onnx"], 2, "'missing.onnx' does not exist"),
+        (["--model", "vae", "--model-path", __file__], 2, "name two models: leave out one of them"),
         (["--out", "."], 2, "is a directory"),
         (["--out", f"{'x' * 300}.png"], 1, "cannot be written (File name too long)"),
         (["--out", f"{'x' * 300}/x.png"], 1, "cannot be written (File name too long)"),
@@ -128,6 +140,17 @@ def test_a_damaged_model_gets_one_sentence_and_leaves_no_file(run, artifacts, fo
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "cgan.onnx is damaged" in err
     assert os.listdir() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs links")
+def test_a_link_stays_and_what_it_points_to_is_replaced(run, folder):
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "real.png").write_bytes(b"former")
+    (folder / "link.png").symlink_to("pictures/real.png")
+    assert run("--seed", "1", "--out", "link.png")[0] == 0
+    assert (folder / "link.png").is_symlink()
+    assert pixels("pictures/real.png").shape == (224, 224)
+    assert os.listdir("pictures") == ["real.png"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on a file's size")

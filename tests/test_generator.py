@@ -16,7 +16,10 @@ from mnistgen import engine
 
 
 def test_public_names_are_those_that_are_promised():
-    errors = "ArtifactError DeviceError InputError MissingPackageError MnistgenError OutputError UnknownModelError"
+    errors = (
+        "ArtifactError DeviceError InputError MissingPackageError MnistgenError OutputError ProvenanceError "
+        "UnknownModelError"
+    )
     assert sorted(mnistgen.__all__) == sorted(["Generator", "__version__", "load", *errors.split()])
     assert all(hasattr(mnistgen, name) for name in mnistgen.__all__)
 

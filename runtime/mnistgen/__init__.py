@@ -13,6 +13,7 @@ from mnistgen.errors import (
     MissingPackageError,
     MnistgenError,
     OutputError,
+    ProvenanceError,
     UnknownModelError,
 )
 from mnistgen.generator import Generator, load
@@ -27,6 +28,7 @@ __all__ = [
     "MissingPackageError",
     "MnistgenError",
     "OutputError",
+    "ProvenanceError",
     "UnknownModelError",
     "__version__",
     "load",

@@ -6,6 +6,7 @@ MnistgenError
 ├── ArtifactError            a model or the manifest is missing, damaged or too new
 ├── MissingPackageError      a package that is needed is not installed (also an ImportError)
 ├── DeviceError              the device that was asked for cannot be used
+├── ProvenanceError          a file does not say how it was drawn, or not in a way that can be read
 └── OutputError              a file cannot be written (also an OSError)
 """
 
@@ -32,6 +33,10 @@ class MissingPackageError(MnistgenError, ImportError):
 
 class DeviceError(MnistgenError):
     """The device that was asked for cannot be used; the message says why and what to do."""
+
+
+class ProvenanceError(MnistgenError):
+    """A file is not mnistgen's, is damaged, or holds no provenance that this version can read."""
 
 
 class OutputError(MnistgenError, OSError):

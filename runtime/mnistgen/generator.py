@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Iterator
 from pathlib import Path
-from typing import SupportsIndex, cast
+from typing import TYPE_CHECKING, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,9 @@ from mnistgen.errors import InputError
 from mnistgen.latents import INDEX_END, SEED_END, latents
 from mnistgen.manifest import Manifest, Model, artifacts_folder
 from mnistgen.session import Feed
+
+if TYPE_CHECKING:
+    from mnistgen.text import Text
 
 Digits = list[int] | tuple[int, ...] | range | NDArray[np.integer]
 """What each of several images shall show."""
@@ -52,10 +55,26 @@ class Generator:
     def __init__(self, manifest: Manifest, model: str, device: str, threads: int | None = None):
         self.model: Model = manifest.model(model)
         """What the manifest says of the model."""
-        self._device = device
+        self._made = f"mnistgen.load({model!r}, device={device!r})"
         if threads is not None:
             threads = _integer("a count of threads", threads, MOST_THREADS + 1, least=1)
         self._engine = Engine(manifest, self.model, device, threads)
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, device: str = "auto", threads: int | None = None) -> "Generator":
+        """The generator in an ONNX file of your own, which you trust and which is as mnistgen's (docs/pictures.md).
+
+        Its inputs, output and metadata are checked, and two digits are drawn on the CPU. Raises ArtifactError where
+        something is not as it must be, else what `load` raises.
+
+        >>> gen = mnistgen.Generator.from_file("mine.onnx")
+        """
+        from mnistgen.modelfile import ModelFile  # here, since it needs this module
+
+        file = ModelFile(Path(path))
+        generator = cls(file, file.only.name, device, threads)
+        generator._made = f"mnistgen.Generator.from_file({str(path)!r}, device={device!r})"
+        return generator
 
     @property
     def provider(self) -> str:
@@ -111,6 +130,20 @@ class Generator:
             images[chunk] = np.rint(drawn * 255)
 
         self._engine.draw(len(images), feed, keep)
+
+    def text(self, text: str, *, seed: int = 0, start: int = 0) -> "Text":
+        """A number or date as one picture, each digit in a hand of its own, and where the digits are in it.
+
+        Its digits are the images `start`, `start` + 1 and so on of `seed`; between them may stand - . : / , + and
+        spaces. Raises InputError for other characters, for a text without a digit, and where the model takes none.
+
+        >>> written = gen.text("2026-11-22", seed=0)
+        >>> written.picture.shape, written.boxes[0].digit  # uint8 (28, width)
+        ((28, 214), 2)
+        """
+        from mnistgen.text import write  # here, since one digit on a command line need not wait for it
+
+        return write(self, text, seed, start)
 
     def latents(self, n: int = 1, *, seed: int = 0, start: int = 0) -> NDArray[np.float32]:
         """The latents (n, latent_size), float32 and unit normal, that `generate` decodes for the same arguments."""
@@ -230,7 +263,7 @@ class Generator:
         return f"The {self.model.name} draws whatever comes, no digit that is asked for: the cgan does."
 
     def __repr__(self) -> str:
-        return f"mnistgen.load({self.model.name!r}, device={self._device!r})"
+        return self._made
 
 
 def one_hot(digits: NDArray[np.integer], classes: int = 10) -> NDArray[np.float32]:

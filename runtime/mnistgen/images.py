@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import sys
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +26,21 @@ def grid(digits: NDArray[np.uint8], scale: int = 1, columns: int = COLUMNS) -> N
     return picture.repeat(scale, 0).repeat(scale, 1)
 
 
-def encode_png(picture: NDArray[np.uint8]) -> bytes:
-    """A picture (height, width), uint8, as a grey PNG; raises MissingPackageError without Pillow."""
+def encode_png(picture: NDArray[np.uint8], metadata: str | None = None) -> bytes:
+    """A picture (height, width), uint8, as a grey PNG; raises MissingPackageError without Pillow.
+
+    The `metadata` stand in it as a text with the keyword "mnistgen".
+    """
     try:
-        from PIL import Image
+        from PIL import Image, PngImagePlugin
     except ImportError as error:
         raise MissingPackageError("Pillow is not installed: pip install pillow.") from error
     file = io.BytesIO()
     file.name = "picture.png"  # since Pillow loads five formats for one that is named otherwise
-    Image.fromarray(picture).save(file)
+    texts = PngImagePlugin.PngInfo()
+    if metadata is not None:
+        texts.add_text("mnistgen", metadata)
+    Image.fromarray(picture).save(file, pnginfo=texts)
     return file.getvalue()
 
 
@@ -45,9 +52,18 @@ def preview(digits: NDArray[np.uint8]) -> str:
     """
     if not _encodes("▀▄█"):
         return ""
-    fitting = max(1, shutil.get_terminal_size().columns // digits.shape[2])
-    picture = np.concatenate(list(digits[: min(fitting, COLUMNS)]), axis=1)  # (28, width)
-    line = _plain_line if "NO_COLOR" in os.environ else _grey_line
+    width = shutil.get_terminal_size().columns
+    fitting = max(1, width // digits.shape[2])
+    picture = np.concatenate(list(digits[: min(fitting, COLUMNS)]), axis=1)[:, :width]  # (28, width)
+    return blocks(picture) if "NO_COLOR" in os.environ else _lines(_grey_line, picture)
+
+
+def blocks(picture: NDArray[np.uint8]) -> str:
+    """A picture (height, width), uint8, in black and white half-block characters, each two pixels high."""
+    return _lines(_plain_line, picture)
+
+
+def _lines(line: Callable[[NDArray[np.uint8], NDArray[np.uint8]], str], picture: NDArray[np.uint8]) -> str:
     return "\n".join(line(upper, lower) for upper, lower in zip(picture[::2], picture[1::2], strict=True))
 
 

@@ -6,24 +6,21 @@ from pathlib import Path
 import click
 
 from mnistgen import images
-from mnistgen.cli.shared import SETTINGS, check_folder, device_option, json_option, manifest
+from mnistgen.cli.shared import FILE, SETTINGS, device_option, json_option, manifest
 from mnistgen.errors import InputError
-from mnistgen.files import write_whole
+from mnistgen.files import check_folder, write_whole
+from mnistgen.formats import MOST_PIXELS
 from mnistgen.generator import Generator
 from mnistgen.session import check_device
 
 MOST_SIDE = 100
 """Digits in a row at most; more belong into an array of the API."""
-MOST_PIXELS = 200_000_000
-"""Pixels in one picture at most, a byte each."""
 
 
 @click.command(context_settings=SETTINGS)
 @click.option("--model", "name", default="vae", show_default=True, help="What draws: the vae, which has a plane.")
 @click.option("--side", type=click.IntRange(1, MOST_SIDE), default=20, show_default=True, help="Digits in a row.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="PNG file.  [default: vae-manifold<side>.png]"
-)
+@click.option("--out", type=FILE, help="PNG file.  [default: vae-manifold<side>.png]")
 @click.option("--scale", type=click.IntRange(1, 64), default=2, show_default=True, help="Enlargement; 1 gives 28×28.")
 @device_option
 @json_option

@@ -5,23 +5,33 @@ import re
 import secrets
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mnistgen import images
-from mnistgen.cli.shared import SETTINGS, device_option, json_option, manifest
-from mnistgen.errors import InputError, OutputError
-from mnistgen.files import write_whole
+from mnistgen import __version__, formats, images
+from mnistgen.cli.shared import (
+    EXISTING_FILE,
+    FILE,
+    SETTINGS,
+    STDOUT,
+    check_target,
+    deliver,
+    device_option,
+    json_option,
+    manifest,
+)
+from mnistgen.errors import InputError
+from mnistgen.files import check_folder, write_whole
+from mnistgen.formats import LAYOUT, MOST_DIGITS, MOST_SCALE
 from mnistgen.generator import Generator
-from mnistgen.latents import SEED_END
+from mnistgen.latents import INDEX_END, SEED_END
 from mnistgen.manifest import Manifest, Model
+from mnistgen.provenance import Record
 from mnistgen.session import check_device
 
-MOST_DIGITS = 1000
-"""Digits in one picture at most; more belong into an array of the API."""
-MOST_PIXELS = 200_000_000
-"""Pixels in one picture at most, a byte each."""
-_FILE = click.Path(path_type=Path, dir_okay=False)
+if TYPE_CHECKING:
+    from mnistgen.text import Box
 
 
 def _parse_digits(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
@@ -39,28 +49,57 @@ def _parse_digits(context: click.Context, option: click.Parameter, text: str | N
     return digits
 
 
+def _parse_text(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    if text is not None:
+        from mnistgen.text import check_text
+
+        check_text(text)
+    return text
+
+
 @click.command(context_settings=SETTINGS)
-@click.option("--model", "name", default="cgan", show_default=True, help="What draws: vae, gan, cgan or cgan-int8.")
+@click.option("--model", "name", help="What draws: vae, gan, cgan or cgan-int8.  [default: cgan]")
+@click.option("--model-path", type=EXISTING_FILE, help="An ONNX file of your own that draws, and that you trust.")
 @click.option("--digit", "digits", callback=_parse_digits, help="What to draw (cgan only): 5, or 3,1,4, or 0-9.")
+@click.option("--text", callback=_parse_text, help="A number or date to write (cgan only), such as 2026-11-22.")
 @click.option("--n", type=click.IntRange(1, MOST_DIGITS), help="How many, the digits in turn.  [default: one each]")
 @click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same digits.  [default: a new one]")
-@click.option("--out", type=_FILE, help="PNG file to write.  [default: named after what is drawn]")
-@click.option("--scale", type=click.IntRange(1, 64), default=8, show_default=True, help="Enlargement; 1 gives 28×28.")
+@click.option("--start", type=click.IntRange(0, INDEX_END - MOST_DIGITS), default=0, help="First image of the seed.")
+@click.option("--out", type=FILE, help="File to write, or - for a pipe.  [default: named after what is drawn]")
+@click.option(
+    "--format", "kind", type=click.Choice(list(LAYOUT)), help="Kind of file.  [default: as --out ends, or png]"
+)
+@click.option("--scale", type=click.IntRange(1, MOST_SCALE), help="Enlargement; 1 gives 28×28.  [default: 8]")
+@click.option("--columns", type=click.IntRange(1, MOST_DIGITS), help="Digits in a row.  [default: 10]")
+@click.option("--invert", is_flag=True, help="Draw black on white.")
+@click.option("--boxes", type=FILE, help="JSON file to write with the place of each digit of --text.")
+@click.option("--no-metadata", is_flag=True, help="Leave out how the picture was drawn.")
 @device_option
 @json_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
-    name: str,
+    name: str | None,
+    model_path: Path | None,
     digits: list[int] | None,
+    text: str | None,
     n: int | None,
     seed: int | None,
+    start: int,
     out: Path | None,
-    scale: int,
+    kind: str | None,
+    scale: int | None,
+    columns: int | None,
+    invert: bool,
+    boxes: Path | None,
+    no_metadata: bool,
     device: str,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write a PNG of handwritten digits, white on black, into the current folder.
+    """Write a picture of handwritten digits, white on black, into the current folder.
+
+    It is a PNG, or what --out ends in: a GIF or WebP shows one digit after the other, npy and npz are arrays for NumPy,
+    an SVG is made of rectangles, a txt of characters.
 
     \b
     Examples:
@@ -68,62 +107,130 @@ def command(
       mnistgen-run --digit 0-9 --n 100 --seed 7      ten of each, always the same
       mnistgen-run --model vae --n 20 --out vae.png  twenty of whatever comes
       mnistgen-run --digit 3,1,4 --scale 1 --json    for scripts
+      mnistgen-run --n 10 --out digits.gif           one after the other
+      mnistgen-run --text 2026-11-22 --boxes x.json  a date, and where its digits are
+      mnistgen-run --digit 5 --format txt --out -    a five of characters
     """
     check_device(device)
-    listed = manifest()
-    model = listed.model(name)
-    _check_digits(listed, model, digits)
-    if digits is None and model.classes:
-        digits = list(range(min(n or 1, model.classes)))
+    kind = formats.kind_of(out, kind)
+    _check_choices(kind, text, {"digit": digits, "n": n, "scale": scale, "columns": columns, "boxes": boxes})
+    listed, model = _model(name, model_path)
+    digits = _digits(listed, model, digits, text, n)
     n = n or len(digits or [0])
-    _check_size(n, scale)
+    _check_count(n, text)
     seed = secrets.randbits(32) if seed is None else seed
-    path = out or Path(_file_name(name, digits, n, seed))
-    _check_path(path)
-    asked = [digits[i % len(digits)] for i in range(n)] if digits else None
-    generator = Generator(listed, name, device)
-    drawn = generator.generate(n, digit=asked, seed=seed)  # (n, 28, 28)
-    write_whole(path, images.encode_png(images.grid(drawn, scale)))
-    facts = {"path": str(path), "model": name, "n": n, "digits": asked, "seed": seed, "provider": generator.provider}
+    path = out or Path(f"{_stem(model.name, digits, text, n, seed, start)}.{kind}")
+    check_target(path, binary=kind not in formats.TEXTS)
+    _check_boxes(boxes)
+    record = Record(
+        mnistgen=__version__,
+        model=model.name,
+        sha256=model.sha256,
+        provider="",  # known when the model is open
+        seed=seed,
+        start=start,
+        n=n,
+        digits=tuple(digits[i % len(digits)] for i in range(n)) if digits else None,
+        text=text,
+        format=kind,
+        scale=scale or formats.SCALE if "scale" in LAYOUT[kind] else 1,
+        columns=columns or images.COLUMNS,
+        invert=invert,
+    )
+    record.check_size()
+    generator = Generator(listed, model.name, device)
+    record = record._replace(provider=generator.provider)
+    frames, places = record.draw(generator)
+    deliver(formats.encode(frames, record, not no_metadata), path)
+    if boxes and text:
+        _write_boxes(boxes, text, places, record.scale)
     if as_json:
-        click.echo(json.dumps(facts))
+        _tell_json(path, record)
     elif not quiet:
-        if sys.stdout and sys.stdout.isatty():
-            click.echo(images.preview(drawn))
-        click.echo("{path}  seed {seed}  {provider}".format(**facts))
+        _tell(path, record, frames)
 
 
-def _check_digits(manifest: Manifest, model: Model, digits: list[int] | None) -> None:
-    if digits and not model.classes:
-        able = ", ".join(other.name for other in manifest.models.values() if other.classes)
-        raise InputError(f"The {model.name} draws whatever comes: for a digit of your choice take --model {able}.")
+def _check_choices(kind: str, text: str | None, given: dict[str, object]) -> None:
+    """Refuse options that say nothing to the kind of file, or contradict each other."""
+    for option in ("scale", "columns"):
+        if given[option] is not None and option not in LAYOUT[kind]:
+            raise InputError(f"--{option} means nothing to a {kind} file: leave it out, or take another --format.")
+    for option in ("digit", "n", "columns"):
+        if text is not None and given[option] is not None:
+            raise InputError(f"--text says which digits are drawn, and in one row: leave out --{option}.")
+    if text is None and given["boxes"] is not None:
+        raise InputError("--boxes tells where the digits of --text are: add --text, or leave out --boxes.")
 
 
-def _check_size(n: int, scale: int) -> None:
+def _check_count(n: int, text: str | None) -> None:
     if n > MOST_DIGITS:
         raise InputError(f"{n} digits are too many for one picture: ask for {MOST_DIGITS} at most.")
-    if n * (28 * scale) ** 2 > MOST_PIXELS:
-        raise InputError(f"{n} digits at scale {scale} are too large a picture: ask for fewer, or a smaller --scale.")
+    if text and len(text) > MOST_DIGITS:
+        raise InputError(f"{len(text)} characters are too many for one picture: ask for {MOST_DIGITS} at most.")
 
 
-def _check_path(path: Path) -> None:
-    """Refuse what would be refused after the work, too."""
-    if path.suffix.lower() != ".png":
-        raise InputError(f"{path} is no PNG file: give --out a name that ends in .png.")
-    try:
-        is_folder = path.parent.is_dir()
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}): name another file with --out.") from error
-    if not is_folder:
-        raise OutputError(f"There is no folder {path.parent} to write to: make it, or name another file with --out.")
+def _check_boxes(boxes: Path | None) -> None:
+    if boxes is None:
+        return
+    if boxes.suffix.lower() != ".json":
+        raise InputError(f"{boxes} is no JSON file: give --boxes a name that ends in .json.")
+    check_folder(boxes, "--boxes")
 
 
-def _file_name(model: str, digits: list[int] | None, n: int, seed: int) -> str:
-    """Such as cgan-digit5-seed7.png, cgan-digits314-n30-seed7.png, gan-n20-seed7.png."""
+def _model(name: str | None, path: Path | None) -> tuple[Manifest, Model]:
+    if path is None:
+        listed = manifest()
+        return listed, listed.model(name or "cgan")
+    if name is not None:
+        raise InputError("--model and --model-path name two models: leave out one of them.")
+    from mnistgen.modelfile import ModelFile
+
+    file = ModelFile(path)
+    return file, file.only
+
+
+def _digits(
+    manifest: Manifest, model: Model, digits: list[int] | None, text: str | None, n: int | None
+) -> list[int] | None:
+    """What to draw, in turn; None where the model does not let one choose."""
+    if text is not None:
+        from mnistgen.text import digits_of
+
+        digits = digits_of(text)
+    if digits and not model.classes:
+        able = ", ".join(other.name for other in manifest.models.values() if other.classes) or "cgan"
+        raise InputError(f"The {model.name} draws whatever comes: for a digit of your choice take --model {able}.")
+    if digits is None and model.classes:
+        return list(range(min(n or 1, model.classes)))
+    return digits
+
+
+def _stem(model: str, digits: list[int] | None, text: str | None, n: int, seed: int, start: int) -> str:
+    """Such as cgan-digit5-seed7, cgan-digits314-n30-seed7-start100, gan-n20-seed7, cgan-text2026-11-22-seed7."""
     parts = [model]
-    if digits:
+    if text is not None:
+        first = text[:40] + ("etc" if len(text) > 40 else "")
+        parts.append(f"text{re.sub('[^0-9.,+-]', '_', first)}")
+    elif digits:
         first = "".join(map(str, digits[:10])) + ("etc" if len(digits) > 10 else "")
         parts.append(f"digit{'s' if len(digits) > 1 else ''}{first}")
     if n != len(digits or [0]):
         parts.append(f"n{n}")
-    return "-".join([*parts, f"seed{seed}.png"])
+    return "-".join([*parts, f"seed{seed}", *([f"start{start}"] if start else [])])
+
+
+def _write_boxes(path: Path, text: str, boxes: "tuple[Box, ...]", scale: int) -> None:
+    from mnistgen.text import ground_truth
+
+    write_whole(path, f"{json.dumps(ground_truth(text, boxes, scale))}\n".encode(), "--boxes")
+
+
+def _tell_json(path: Path, record: Record) -> None:
+    facts = {key: getattr(record, key) for key in ("model", "n", "digits", "seed", "provider")}
+    click.echo(json.dumps({"path": str(path), **facts}), err=path == STDOUT)
+
+
+def _tell(path: Path, record: Record, frames: formats.Frames) -> None:
+    if path != STDOUT and sys.stdout and sys.stdout.isatty():
+        click.echo(images.preview(frames))
+    click.echo(f"{path}  seed {record.seed}  {record.provider}", err=path == STDOUT)

@@ -7,11 +7,17 @@ from pathlib import Path
 import click
 
 from mnistgen.errors import InputError, MnistgenError, OutputError
+from mnistgen.files import check_folder, write_whole
 from mnistgen.manifest import Manifest, artifacts_folder
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 device_option = click.option("--device", default="auto", show_default=True, help="What to run on: auto, cpu or gpu.")
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+"""A file to write; STDOUT, too, where the command says so."""
+EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+STDOUT = Path("-")
 
 
 def manifest() -> Manifest:
@@ -19,14 +25,25 @@ def manifest() -> Manifest:
     return Manifest(artifacts_folder())
 
 
-def check_folder(path: Path) -> None:
-    """Raise OutputError before the work, not after it, where the folder of `path` is missing."""
-    try:
-        is_folder = path.parent.is_dir()
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}): name another file with --out.") from error
-    if not is_folder:
-        raise OutputError(f"There is no folder {path.parent} to write to: make it, or name another file with --out.")
+def check_target(path: Path, binary: bool) -> None:
+    """Refuse before the work what would be refused after it: a folder that is not there, a terminal for `binary`."""
+    if path != STDOUT:
+        check_folder(path)
+    elif not sys.stdout:
+        raise OutputError("The standard output is closed: name a file with --out.")
+    elif binary and sys.stdout.isatty():
+        raise InputError(
+            "A terminal cannot show this kind of file: send it into a pipe or a file, or take --format txt."
+        )
+
+
+def deliver(content: bytes, path: Path) -> None:
+    """Write the content to the file, or to the standard output."""
+    if path == STDOUT:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()  # so that what fails is told in the place of the facts
+    else:
+        write_whole(path, content)
 
 
 def call(command: click.Command, name: str, arguments: list[str] | None = None) -> int:

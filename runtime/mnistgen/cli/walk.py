@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistgen import animation, images, walks
-from mnistgen.cli.shared import SETTINGS, check_folder, device_option, json_option, manifest
+from mnistgen.cli.shared import FILE, SETTINGS, device_option, json_option, manifest
 from mnistgen.errors import InputError
-from mnistgen.files import write_whole
+from mnistgen.files import check_folder, write_whole
+from mnistgen.formats import MOST_PIXELS
 from mnistgen.generator import Generator
 from mnistgen.latents import SEED_END
 from mnistgen.manifest import Model
@@ -22,8 +23,6 @@ from mnistgen.session import check_device
 
 MOST_FRAMES = 1000
 """Frames of one walk at most; more belong into an array of the API."""
-MOST_PIXELS = 200_000_000
-"""Pixels of all frames at most, a byte each."""
 LONGEST = 600_000
 """Milliseconds that all frames take at most: a GIF joins frames that are the same, and cannot show one much longer."""
 _NEW_SEEDS = 4
@@ -31,7 +30,6 @@ _NEW_SEEDS = 4
 _FRAMES = 24
 _MILLISECONDS = 40
 _FORMATS = ("gif", "webp", "png")
-_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def _numbers(what: str, end: int) -> Callable[[click.Context, click.Parameter, str | None], list[int] | None]:
@@ -68,7 +66,7 @@ def _numbers(what: str, end: int) -> Callable[[click.Context, click.Parameter, s
 @click.option("--loop", is_flag=True, help="Return to the first stop, and repeat without end.")
 @click.option("--milliseconds", type=click.IntRange(20), help=f"For each frame.  [default: {_MILLISECONDS}]")
 @click.option("--format", "kind", type=click.Choice(_FORMATS), help="What to write.  [default: as --out ends, or gif]")
-@click.option("--out", type=_FILE, help="File to write.  [default: named after what is drawn]")
+@click.option("--out", type=FILE, help="File to write.  [default: named after what is drawn]")
 @click.option("--scale", type=click.IntRange(1, 64), help="Enlargement.  [default: 8, for a png 2]")
 @device_option
 @json_option

@@ -1,0 +1,34 @@
+"""`mnistgen info`: how a picture was drawn."""
+
+from pathlib import Path
+
+import click
+
+from mnistgen import provenance
+from mnistgen.cli.shared import EXISTING_FILE, SETTINGS, json_option
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("file", type=EXISTING_FILE)
+@json_option
+def command(file: Path, as_json: bool) -> None:
+    """Tell how a PNG, GIF, WebP or npz of mnistgen was drawn.
+
+    \b
+    Examples:
+      mnistgen info cgan-digit5-seed7.png
+      mnistgen info digits.npz --json
+    """
+    record = provenance.read(file)
+    if as_json:
+        click.echo(record.to_json())
+        return
+    for key, value in record._asdict().items():
+        if value is not None:
+            click.echo(f"{key:<9} {_plain(value)}")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

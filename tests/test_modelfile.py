@@ -1,0 +1,118 @@
+"""ONNX files of one's own: drawn from if they are as mnistgen's, refused in one sentence if not."""
+
+import numpy as np
+import onnx
+import pytest
+from conftest import ROOT
+from onnx import TensorProto, helper, numpy_helper
+
+import mnistgen
+
+METADATA = {"schema": "1.0", "model": "mine", "latent_size": "2", "classes": "0", "value_range": "[0.0, 1.0]"}
+
+
+def model(path, metadata=METADATA, width=2, label=None, rows="N", name="image", ends="Sigmoid", kind=TensorProto.FLOAT):
+    """A network of one layer that draws noise, at `path`; each argument can break a promise."""
+    rng = np.random.default_rng(0)
+    inputs = [helper.make_tensor_value_info("z", TensorProto.FLOAT, [rows, width])]
+    nodes = [helper.make_node("MatMul", ["z", "weights"], ["product"])]
+    weights = [numpy_helper.from_array(rng.normal(size=(width, 784)).astype(np.float32), "weights")]
+    if label is not None:
+        inputs.append(helper.make_tensor_value_info("label", TensorProto.FLOAT, ["N", label]))
+        weights.append(numpy_helper.from_array(rng.normal(size=(label, 784)).astype(np.float32), "more"))
+        nodes += [helper.make_node("MatMul", ["label", "more"], ["other"])]
+    weights.append(numpy_helper.from_array(np.array([-1, 1, 28, 28]), "shape"))
+    added = ["product", "product" if label is None else "other"]
+    nodes += [
+        helper.make_node("Add", added, ["sum"]),
+        helper.make_node(ends, ["sum"], ["pixels"]),
+        helper.make_node("Reshape", ["pixels", "shape"], ["drawn"]),
+        helper.make_node("Cast", ["drawn"], [name], to=kind),
+    ]
+    outputs = [helper.make_tensor_value_info(name, kind, [rows, 1, 28, 28])]
+    graph = helper.make_graph(nodes, "mine", inputs, outputs, weights)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    helper.set_model_props(made, metadata)
+    onnx.save(made, path)
+    return path
+
+
+def test_a_file_of_ones_own_draws(tmp_path):
+    gen = mnistgen.Generator.from_file(model(tmp_path / "mine.onnx"), device="cpu", threads=1)
+    assert gen.generate(3, seed=1).shape == (3, 28, 28)
+    np.testing.assert_array_equal(gen.generate(seed=1, start=2)[0], gen.generate(3, seed=1)[2])
+    assert (gen.model.name, gen.model.classes, gen.model.latent_size) == ("mine", 0, 2)
+    assert repr(gen) == f"mnistgen.Generator.from_file({str(tmp_path / 'mine.onnx')!r}, device='cpu')"
+    labelled = model(tmp_path / "labelled.onnx", METADATA | {"classes": "10"}, label=10)
+    assert mnistgen.Generator.from_file(labelled).generate(2, digit=[3, 8]).shape == (2, 28, 28)
+
+
+@pytest.mark.parametrize("name", ["vae", "gan", "cgan", "cgan-int8"])
+def test_the_models_that_ship_are_drawn_from_by_path_as_by_name(name):
+    by_path = mnistgen.Generator.from_file(ROOT / "artifacts" / f"{name}.onnx", device="cpu")
+    by_name = mnistgen.load(name, device="cpu")
+    np.testing.assert_array_equal(by_path.generate(3, seed=1), by_name.generate(3, seed=1))
+    assert by_path.model.sha256 == by_name.model.sha256
+
+
+def without(key):
+    return {"metadata": {k: v for k, v in METADATA.items() if k != key}}
+
+
+BROKEN = [
+    (without("schema"), "its metadata lack the key schema"),
+    (without("value_range"), "its metadata lack the key value_range"),
+    ({"metadata": METADATA | {"schema": "2.0"}}, "its metadata have schema '2.0', and this mnistgen reads 1.0"),
+    ({"metadata": METADATA | {"model": "../x"}}, "its metadata's model '../x' is no name of letters"),
+    ({"metadata": METADATA | {"latent_size": "many"}}, "latent_size is 'many', and 1 to 65536 would be right"),
+    ({"metadata": METADATA | {"latent_size": "9" * 99}}, "latent_size is '9999"),
+    ({"metadata": METADATA | {"latent_size": "3"}}, "its inputs are 'z tensor(float) ['N', 2]'"),
+    ({"metadata": METADATA | {"classes": "7"}}, "classes are 7, and 0 or 10 would be right"),
+    ({"metadata": METADATA | {"classes": "10"}}, "label tensor(float) ['N', 10] would be right"),
+    ({"metadata": METADATA | {"value_range": "[-1.0, 1.0]"}}, "value_range is '[-1.0, 1.0]', and [0.0, 1.0] would"),
+    ({"metadata": METADATA | {"value_range": "[" * 9999}}, "value_range is '[[[["),
+    ({"label": 10}, "its inputs are"),
+    ({"rows": 1}, "its inputs are 'z tensor(float) [1, 2]'"),
+    ({"name": "picture"}, "its outputs are 'picture tensor(float) ['N', 1, 28, 28]'"),
+    ({"kind": TensorProto.DOUBLE}, "its outputs are 'image tensor(double)"),
+    ({"ends": "Tanh"}, "its image holds values from -"),
+    ({"ends": "Log"}, "its image holds values from nan to nan"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), BROKEN)
+def test_a_file_that_is_not_as_mnistgens_gets_one_sentence(run, folder, changes, words):
+    path = model(folder / "mine.onnx", **changes)
+    code, out, err = run("--model-path", str(path), "--out", "x.png")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"{path} is no model for mnistgen: " in err
+    assert words in err.replace('"', "'")
+    assert not (folder / "x.png").exists()
+
+
+def test_what_is_no_model_gets_one_sentence(run, folder):
+    (folder / "x.onnx").write_bytes(b"damaged")
+    code, out, err = run("--model-path", "x.onnx")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "x.onnx is no model: ONNX Runtime" in err
+    with pytest.raises(mnistgen.ArtifactError, match="There is no file"):
+        mnistgen.Generator.from_file("missing.onnx")
+
+
+def test_a_file_that_changes_after_the_check_is_refused(tmp_path):
+    from mnistgen.modelfile import ModelFile
+
+    file = ModelFile(model(tmp_path / "mine.onnx"))
+    model(tmp_path / "mine.onnx", METADATA | {"model": "other"})
+    with pytest.raises(mnistgen.ArtifactError, match="has changed since it was checked"):
+        file.read_bytes(file.only)
+
+
+def test_the_command_draws_from_a_file_and_names_the_picture_after_its_model(run, folder):
+    path = model(folder / "file.onnx")
+    assert run("--model-path", str(path), "--n", "2", "--seed", "1", "--quiet") == (0, "", "")
+    assert (folder / "mine-n2-seed1.png").exists()
+    code, _, err = run("--model-path", str(path), "--model", "cgan")
+    assert (code, "leave out one of them" in err) == (2, True)
+    code, _, err = run("--model-path", str(path), "--digit", "5")
+    assert (code, "The mine draws whatever comes" in err) == (2, True)

@@ -1,0 +1,328 @@
+"""Pictures say how they were drawn, can be drawn again by it, and are not believed beyond that."""
+
+import io
+import json
+import struct
+import sys
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+import mnistgen
+from mnistgen import animation, cli, images, provenance
+
+KINDS = ["png", "gif", "webp", "npz"]
+FACTS = {
+    "mnistgen": "0.1.0", "schema": "1.0", "model": "cgan", "sha256": "0" * 64, "provider": "CPUExecutionProvider",
+    "seed": 1, "start": 0, "n": 1, "digits": [5], "text": None, "format": "png", "scale": 1, "columns": 10,
+    "invert": False,
+}  # fmt: skip
+
+
+@pytest.fixture
+def call(run):
+    """`mnistgen` with arguments."""
+    return lambda *arguments: run(*arguments, command=cli.mnistgen)
+
+
+def drawn(run, *arguments):
+    """The name of a picture that `mnistgen-run` has drawn."""
+    code, out, err = run("--seed", "7", "--device", "cpu", "--json", *arguments)
+    assert (code, err) == (0, "")
+    return json.loads(out)["path"]
+
+
+def png(path, text, keyword="mnistgen", picture=None):
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text(keyword, text)
+    Image.fromarray(np.zeros((28, 28), dtype=np.uint8) if picture is None else picture).save(path, pnginfo=texts)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_info_tells_what_was_drawn(run, call, folder, cgan, kind):
+    name = drawn(run, "--digit", "3,1", "--start", "4", "--format", kind, "--invert")
+    code, out, err = call("info", name, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == FACTS | {
+        "mnistgen": mnistgen.__version__, "sha256": cgan.model.sha256, "seed": 7, "start": 4, "n": 2, "digits": [3, 1],
+        "format": kind, "scale": 1 if kind == "npz" else 8, "invert": True,
+    }  # fmt: skip
+    code, out, _ = call("info", name)
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert (code, lines["digits"], lines["sha256"], lines["invert"]) == (0, "3,1", cgan.model.sha256, "yes")
+    assert "text" not in lines
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--digit", "5"),
+        ("--n", "12", "--start", "9223372036854774000", "--invert"),
+        ("--model", "vae", "--n", "3"),
+        ("--text", "10:45, 2026-11-22"),
+    ],
+)
+def test_a_replay_has_the_same_pixels_and_the_same_bytes(run, call, folder, kind, arguments):
+    name = drawn(run, *arguments, "--format", kind)
+    code, out, err = call("replay", name, "--device", "cpu")
+    again = name.replace(f".{kind}", f"-replay.{kind}")
+    assert (code, out, err) == (0, f"{again}  the same pixels  CPUExecutionProvider\n", "")
+    assert (folder / again).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_replay_heeds_scale_columns_and_out(run, call, folder):
+    name = drawn(run, "--n", "5", "--scale", "3", "--columns", "2")
+    code, out, _ = call("replay", name, "--out", "again.png", "--json")
+    assert (code, json.loads(out)) == (0, {"path": "again.png", "same": True, "levels": 0, "differences": []})
+    with Image.open("again.png") as file:
+        assert file.size == (2 * 28 * 3, 3 * 28 * 3)
+
+
+def test_the_largest_seed_and_a_thousand_digits_are_kept(run, call, folder):
+    name = drawn(run, "--n", "1000", "--model", "cgan-int8", "--seed", str(2**64 - 1), "--format", "png")
+    facts = json.loads(call("info", name, "--json")[1])
+    assert (facts["seed"], len(facts["digits"])) == (2**64 - 1, 1000)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_metadata_a_picture_says_nothing(run, call, folder, kind):
+    name = drawn(run, "--no-metadata", "--format", kind)
+    for command in ("info", "replay"):
+        code, out, err = call(command, name)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert f"{name} does not say how it was drawn" in err
+
+
+def test_a_picture_by_another_model_and_version_is_told_apart(run, call, folder, monkeypatch):
+    name = drawn(run, "--digit", "5", "--scale", "1")
+    with Image.open(name) as file:
+        facts, picture = json.loads(file.text["mnistgen"]), np.asarray(file).copy()
+    picture[3, 4] += 3
+    png("old.png", json.dumps(facts | {"mnistgen": "0.0.9", "sha256": "ab" * 32}), picture=picture)
+    code, out, err = call("replay", "old.png", "--device", "cpu")
+    assert (code, out) == (1, "old-replay.png  other pixels  CPUExecutionProvider\n")
+    assert err == (
+        "mnistgen-run: old.png and its replay differ: "
+        f"the model's file is another (SHA-256 abababababab… then, {facts['sha256'][:12]}… now); "
+        f"mnistgen is another version (0.0.9 then, {mnistgen.__version__} now); "
+        "1 of 784 pixels differ, by at most 3 levels.\n"
+    )
+    assert (folder / "old-replay.png").exists()
+    code, out, _ = call("replay", "old.png", "--json")
+    facts = json.loads(out)
+    assert (code, facts["same"], facts["levels"], len(facts["differences"])) == (1, False, 3, 3)
+
+
+def test_another_version_alone_is_told_beside_the_same_pixels(run, call, folder):
+    name = drawn(run, "--digit", "5", "--scale", "1")
+    with Image.open(name) as file:
+        facts, picture = json.loads(file.text["mnistgen"]), np.asarray(file)
+    png("old.png", json.dumps(facts | {"mnistgen": "0.0.9"}), picture=picture)
+    code, out, err = call("replay", "old.png", "--device", "cpu")
+    assert (code, out) == (1, "old-replay.png  the same pixels  CPUExecutionProvider\n")
+    assert "differ: mnistgen is another version (0.0.9 then" in err
+
+
+def test_a_picture_of_another_size_is_told(run, call, folder):
+    png("x.png", json.dumps(FACTS | {"scale": 2}))
+    code, out, err = call("replay", "x.png", "--device", "cpu")
+    assert (code, out) == (1, "x-replay.png  other pixels  CPUExecutionProvider\n")
+    assert "the pictures are of other sizes (1 of 28×28 then, 1 of 56×56 now)" in err
+
+
+def test_a_replay_needs_the_file_of_a_model_that_is_not_mnistgens(run, call, folder, artifacts):
+    png("x.png", json.dumps(FACTS | {"model": "mine"}))
+    code, _, err = call("replay", "x.png")
+    assert (code, "The model mine does not come with mnistgen: name its ONNX file with --model-path" in err) == (
+        2,
+        True,
+    )
+    name = drawn(run, "--model-path", str(artifacts / "gan.onnx"))
+    code, out, _ = call("replay", name, "--model-path", str(artifacts / "gan.onnx"), "--device", "cpu")
+    assert (code, out) == (0, "gan-seed7-replay.png  the same pixels  CPUExecutionProvider\n")
+
+
+def test_a_replay_does_not_overwrite_the_original(run, call, folder):
+    name = drawn(run)
+    before = (folder / name).read_bytes()
+    code, _, err = call("replay", name, "--out", f"../here/{name}")
+    assert (code, "is the original: name another file with --out" in err) == (2, True)
+    code, _, err = call("replay", name, "--out", "x.gif")
+    assert (code, "x.gif is no png file" in err) == (2, True)
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert (folder / name).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"schema": "2.0"}, "has schema 2.0, and this mnistgen reads 1.0: use the mnistgen that drew it"),
+        ({"schema": 1}, "its schema is missing or wrong"),
+        ({"schema": "\x1b[2J"}, "its schema is missing or wrong"),
+        ({"mnistgen": "\x1b[2J"}, "its mnistgen is missing or wrong"),
+        ({"model": "../../etc/passwd"}, "its model is missing or wrong"),
+        ({"sha256": "0"}, "its sha256 is missing or wrong"),
+        ({"provider": None}, "its provider is missing or wrong"),
+        ({"seed": -1}, "its seed is missing or wrong"),
+        ({"seed": 2**64}, "its seed is missing or wrong"),
+        ({"seed": 1.0}, "its seed is missing or wrong"),
+        ({"seed": float("nan")}, "its seed is missing or wrong"),
+        ({"seed": True}, "its seed is missing or wrong"),
+        ({"start": 2**63}, "its start is missing or wrong"),
+        ({"n": 10**12, "digits": None}, "its n is missing or wrong"),
+        ({"n": 2}, "its digits and n are at odds"),
+        ({"digits": [10]}, "its digits is missing or wrong"),
+        ({"digits": [[5]]}, "its digits is missing or wrong"),
+        ({"digits": "5"}, "its digits is missing or wrong"),
+        ({"text": 5}, "its text is missing or wrong"),
+        ({"text": "\x1b[2J5"}, "it asks for what mnistgen does not draw"),
+        ({"text": "6"}, "it asks for what mnistgen does not draw"),
+        ({"text": "5" + " " * 1000}, "its text is missing or wrong"),
+        ({"format": "svg\n"}, "its format is missing or wrong"),
+        ({"format": ["png"]}, "its format is missing or wrong"),
+        ({"scale": 65}, "its scale is missing or wrong"),
+        ({"scale": 64, "n": 1000, "digits": [5] * 1000}, "it asks for what mnistgen does not draw"),
+        ({"columns": 0}, "its columns is missing or wrong"),
+        ({"invert": 1}, "its invert is missing or wrong"),
+    ],
+)
+@pytest.mark.parametrize("command", ["info", "replay"])
+def test_hostile_facts_get_one_sentence(call, folder, command, changes, words):
+    png("x.png", json.dumps(FACTS | changes))
+    code, out, err = call(command, "x.png")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert words in err
+    assert "\x1b" not in err
+
+
+@pytest.mark.parametrize("key", FACTS)
+def test_a_missing_fact_gets_one_sentence(folder, key):
+    facts = {other: value for other, value in FACTS.items() if other != key}
+    png("x.png", json.dumps(facts))
+    with pytest.raises(
+        mnistgen.ProvenanceError, match="does not say" if key == "mnistgen" else f"its {key} is missing"
+    ):
+        provenance.read(folder / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("five", "does not say how it was drawn"),
+        ("[]", "does not say how it was drawn"),
+        ('{"mnistgen": ', "damaged (it is no JSON)"),
+        ('{"mnistgen": ' + "[" * 50_000, "damaged (it is no JSON)"),
+        ('{"mnistgen": ' + "9" * 50_000 + "}", "damaged (it is no JSON)"),
+        ('{"mnistgen": "' + "9" * 200_000 + '"}', "damaged (it is too long)"),
+    ],
+)
+def test_metadata_that_are_no_record_get_one_sentence(folder, text, words):
+    for name in ("x.png", "x.gif", "x.webp", "x.npz"):
+        path = folder / name
+        if name == "x.png":
+            png(path, text)
+        elif name == "x.npz":
+            np.savez(path, mnistgen=np.array(text))
+        elif len(text) < 60_000 or name == "x.gif":  # an EXIF field has its limits
+            path.write_bytes(animation.encode(np.zeros((1, 9, 9), dtype=np.uint8), path.suffix, 40, metadata=text))
+        else:
+            continue
+        with pytest.raises(mnistgen.ProvenanceError) as raised:
+            provenance.read(path)
+        assert words in str(raised.value)
+
+
+def test_facts_that_a_later_minor_version_adds_are_passed_over(folder):
+    png("x.png", json.dumps(FACTS | {"schema": "1.7", "mood": "good"}))
+    assert provenance.read(folder / "x.png").digits == (5,)
+
+
+def bomb():
+    """A PNG of 30,000 × 30,000 pixels, by its word."""
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    return b"\x89PNG\r\n\x1a\n" + chunk
+
+
+def archive(**members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as written:
+        for name, content in members.items():
+            written.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+def pickled():
+    file = io.BytesIO()
+    np.save(file, np.array([object], dtype=object), allow_pickle=True)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"five", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBP", b"PK\3\4damaged", b"%!PS-Adobe-3.0", bomb(),
+     archive(mnistgen=pickled()), archive(mnistgen=b"\x93NUMPY\1\0"), archive(mnistgen=b"")],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["info", "replay"])
+def test_foreign_and_damaged_files_get_one_sentence(call, folder, command, content):
+    (folder / "x.png").write_bytes(content)
+    code, out, err = call(command, "x.png")
+    assert (code, out, err) == (1, "", "mnistgen-run: x.png is damaged, or no PNG, GIF, WebP or npz.\n")
+
+
+def test_an_array_that_claims_to_be_huge_is_not_believed(call, folder):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (10**13, 28, 28)})
+    file = io.BytesIO()
+    np.save(file, np.array(json.dumps(FACTS | {"format": "npz"})))
+    (folder / "x.npz").write_bytes(archive(mnistgen=file.getvalue(), images=header.getvalue()))
+    code, out, err = call("replay", "x.npz")
+    assert (code, out, err) == (1, "", "mnistgen-run: x.npz is damaged, or no PNG, GIF, WebP or npz.\n")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_truncated_picture_never_replays_without_a_word(run, call, folder, kind):
+    name = drawn(run, "--n", "3", "--format", kind)
+    whole = (folder / name).read_bytes()
+    for share in (0.1, 0.5, 0.9):
+        (folder / name).write_bytes(whole[: int(share * len(whole))])
+        code, _, err = call("replay", name, "--device", "cpu")
+        assert (code, err.count("\n")) == (1, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs devices")
+def test_what_is_no_file_is_not_read(call, folder):
+    code, _, err = call("info", "/dev/zero")
+    assert (code, err) == (1, "mnistgen-run: /dev/zero is no file, or too large to be one of mnistgen's.\n")
+    assert call("info", "missing.png")[0] == 2
+
+
+def test_missing_pillow_is_told(call, folder, monkeypatch):
+    png("x.png", json.dumps(FACTS))
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    code, _, err = call("info", "x.png")
+    assert (code, err) == (1, "mnistgen-run: Pillow is not installed: pip install pillow.\n")
+
+
+def test_any_program_can_read_the_metadata(cgan):
+    text = json.dumps(FACTS)
+    frames = cgan.generate(2, seed=1)
+    with Image.open(io.BytesIO(images.encode_png(frames[0], text))) as file:
+        assert file.text == {"mnistgen": text}
+    with Image.open(io.BytesIO(animation.encode(frames, ".gif", 40, metadata=text))) as file:
+        assert file.info["comment"] == text.encode()
+    for count in (1, 2):
+        webp = animation.encode(frames[:count], ".webp", 40, metadata=text)
+        assert b"EXIF" in webp
+        assert b"Exif\0\0" not in webp  # which WebP's own chunk has not
+        with Image.open(io.BytesIO(webp)) as file:
+            assert file.getexif() == {animation.DESCRIPTION: text}
+
+
+def test_nothing_but_what_draws_it_is_said_of_a_picture(run, folder, tmp_path):
+    name = drawn(run)
+    assert str(tmp_path).encode() not in (folder / name).read_bytes()
