@@ -215,6 +215,20 @@ def test_models_lists_what_is_there(run):
     assert [facts[name]["latent_size"] for name in MODELS] == [2, 100, 128, 128]
 
 
+def test_a_lone_digit_imports_no_module_that_it_does_not_need(folder):
+    code = (
+        "import sys; from mnistgen.cli import run, shared\n"
+        "assert shared.call(run.command, 'mnistgen-run', ['--model', 'cgan', '--digit', '5', '--quiet']) == 0\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('mnistgen')))\n"
+        "print(*{'zipfile', 'xml', 'PIL.GifImagePlugin', 'PIL.WebPImagePlugin', 'concurrent.futures'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    own, others = done.stdout.splitlines()
+    needed = "cli cli.run cli.shared engine errors files formats generator images latents manifest provenance resources"
+    assert own.split() == ["mnistgen", *(f"mnistgen.{name}" for name in needed.split()), "mnistgen.session"]
+    assert others == ""
+
+
 def test_mnistgen_run_is_the_same_command(run, folder):
     assert run("run", "--digit", "5", "--seed", "1", command=cli.mnistgen)[0] == 0
     assert os.listdir() == ["cgan-digit5-seed1.png"]

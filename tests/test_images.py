@@ -31,6 +31,13 @@ def test_a_preview_shows_as_many_digits_as_fit(monkeypatch):
     assert (len(lines), len(lines[0])) == (14, 3 * 28)
 
 
+def test_a_preview_is_cut_off_where_the_terminal_ends(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = images.preview(np.full((1, 28, 214), 255, dtype=np.uint8)).splitlines()
+    assert lines == ["█" * 80] * 14
+
+
 def test_a_terminal_without_the_characters_gets_no_preview(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert images.preview(DIGITS) == ""

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 import mnistgen
-from mnistgen import animation, cli, images, provenance
+from mnistgen import animation, cli, formats, images, provenance
 
-KINDS = ["png", "gif", "webp", "npz"]
+KINDS = formats.CARRIERS
 FACTS = {
     "mnistgen": "0.1.0", "schema": "1.0", "model": "cgan", "sha256": "0" * 64, "provider": "CPUExecutionProvider",
     "seed": 1, "start": 0, "n": 1, "digits": [5], "text": None, "format": "png", "scale": 1, "columns": 10,
@@ -161,33 +161,34 @@ def test_a_replay_does_not_overwrite_the_original(run, call, folder):
     ("changes", "words"),
     [
         ({"schema": "2.0"}, "has schema 2.0, and this mnistgen reads 1.0: use the mnistgen that drew it"),
-        ({"schema": 1}, "its schema is missing or wrong"),
-        ({"schema": "\x1b[2J"}, "its schema is missing or wrong"),
-        ({"mnistgen": "\x1b[2J"}, "its mnistgen is missing or wrong"),
-        ({"model": "../../etc/passwd"}, "its model is missing or wrong"),
-        ({"sha256": "0"}, "its sha256 is missing or wrong"),
-        ({"provider": None}, "its provider is missing or wrong"),
-        ({"seed": -1}, "its seed is missing or wrong"),
-        ({"seed": 2**64}, "its seed is missing or wrong"),
-        ({"seed": 1.0}, "its seed is missing or wrong"),
-        ({"seed": float("nan")}, "its seed is missing or wrong"),
-        ({"seed": True}, "its seed is missing or wrong"),
-        ({"start": 2**63}, "its start is missing or wrong"),
-        ({"n": 10**12, "digits": None}, "its n is missing or wrong"),
-        ({"n": 2}, "its digits and n are at odds"),
-        ({"digits": [10]}, "its digits is missing or wrong"),
-        ({"digits": [[5]]}, "its digits is missing or wrong"),
-        ({"digits": "5"}, "its digits is missing or wrong"),
-        ({"text": 5}, "its text is missing or wrong"),
+        ({"schema": 1}, "its field schema is missing or wrong"),
+        ({"schema": "\x1b[2J"}, "its field schema is missing or wrong"),
+        ({"mnistgen": "\x1b[2J"}, "its field mnistgen is missing or wrong"),
+        ({"model": "../../etc/passwd"}, "its field model is missing or wrong"),
+        ({"sha256": "0"}, "its field sha256 is missing or wrong"),
+        ({"provider": None}, "its field provider is missing or wrong"),
+        ({"seed": -1}, "its field seed is missing or wrong"),
+        ({"seed": 2**64}, "its field seed is missing or wrong"),
+        ({"seed": 1.0}, "its field seed is missing or wrong"),
+        ({"seed": float("nan")}, "its field seed is missing or wrong"),
+        ({"seed": True}, "its field seed is missing or wrong"),
+        ({"start": 2**63}, "its field start is missing or wrong"),
+        ({"n": 10**12, "digits": None}, "its field n is missing or wrong"),
+        ({"n": 2}, "its fields digits and n are at odds"),
+        ({"digits": [10]}, "its field digits is missing or wrong"),
+        ({"digits": [[5]]}, "its field digits is missing or wrong"),
+        ({"digits": "5"}, "its field digits is missing or wrong"),
+        ({"text": 5}, "its field text is missing or wrong"),
         ({"text": "\x1b[2J5"}, "it asks for what mnistgen does not draw"),
         ({"text": "6"}, "it asks for what mnistgen does not draw"),
-        ({"text": "5" + " " * 1000}, "its text is missing or wrong"),
-        ({"format": "svg\n"}, "its format is missing or wrong"),
-        ({"format": ["png"]}, "its format is missing or wrong"),
-        ({"scale": 65}, "its scale is missing or wrong"),
+        ({"text": "5" + " " * 1000}, "its field text is missing or wrong"),
+        ({"format": "svg\n"}, "its field format is missing or wrong"),
+        ({"format": "svg"}, "its field format is missing or wrong"),
+        ({"format": ["png"]}, "its field format is missing or wrong"),
+        ({"scale": 65}, "its field scale is missing or wrong"),
         ({"scale": 64, "n": 1000, "digits": [5] * 1000}, "it asks for what mnistgen does not draw"),
-        ({"columns": 0}, "its columns is missing or wrong"),
-        ({"invert": 1}, "its invert is missing or wrong"),
+        ({"columns": 0}, "its field columns is missing or wrong"),
+        ({"invert": 1}, "its field invert is missing or wrong"),
     ],
 )
 @pytest.mark.parametrize("command", ["info", "replay"])
@@ -204,7 +205,7 @@ def test_a_missing_fact_gets_one_sentence(folder, key):
     facts = {other: value for other, value in FACTS.items() if other != key}
     png("x.png", json.dumps(facts))
     with pytest.raises(
-        mnistgen.ProvenanceError, match="does not say" if key == "mnistgen" else f"its {key} is missing"
+        mnistgen.ProvenanceError, match="does not say" if key == "mnistgen" else f"its field {key} is missing"
     ):
         provenance.read(folder / "x.png")
 

@@ -26,6 +26,8 @@ LAYOUT = {
     "txt": ("columns",),
 }
 """The kinds, and what each lets one choose of its layout."""
+CARRIERS = ("png", "gif", "webp", "npz")
+"""Kinds that carry a record of how they were drawn."""
 TEXTS = ("svg", "txt")
 """Kinds that a terminal can show."""
 MOST_DIGITS = 1000
@@ -59,7 +61,7 @@ def kind_of(out: Path | None, asked: str | None) -> str:
 def encode(frames: Frames, record: "Record", metadata: bool = True) -> bytes:
     """The bytes of a file of the record's format and layout; equal arguments give equal bytes.
 
-    Unless without `metadata`, a PNG, GIF, WebP or npz carries the record. Raises MissingPackageError without Pillow,
+    Unless without `metadata`, one of CARRIERS carries the record. Raises MissingPackageError without Pillow,
     and InputError for frames larger than the format allows.
     """
     return _ENCODERS[record.format](frames, record, record.to_json() if metadata else None)
@@ -69,12 +71,12 @@ def _png(frames: Frames, record: "Record", metadata: str | None) -> bytes:
     return images.encode_png(_sheet(frames, record, record.scale), metadata)
 
 
-def _gif(frames: Frames, record: "Record", metadata: str | None) -> bytes:
-    return _animation(frames, record, metadata)
+def _animation(frames: Frames, record: "Record", metadata: str | None) -> bytes:
+    """A GIF or WebP, a frame for each digit."""
+    from mnistgen import animation
 
-
-def _webp(frames: Frames, record: "Record", metadata: str | None) -> bytes:
-    return _animation(frames, record, metadata)
+    large = _shown(frames, record).repeat(record.scale, 1).repeat(record.scale, 2)
+    return animation.encode(large, f".{record.format}", MILLISECONDS, metadata=metadata)
 
 
 def _npy(frames: Frames, record: "Record", metadata: str | None) -> bytes:
@@ -122,15 +124,8 @@ def _txt(frames: Frames, record: "Record", metadata: str | None) -> bytes:
 
 
 _ENCODERS = {
-    "png": _png, "gif": _gif, "webp": _webp, "npy": _npy, "npz": _npz, "svg": _svg, "txt": _txt,
+    "png": _png, "gif": _animation, "webp": _animation, "npy": _npy, "npz": _npz, "svg": _svg, "txt": _txt,
 }  # fmt: skip
-
-
-def _animation(frames: Frames, record: "Record", metadata: str | None) -> bytes:
-    from mnistgen import animation
-
-    large = _shown(frames, record).repeat(record.scale, 1).repeat(record.scale, 2)
-    return animation.encode(large, f".{record.format}", MILLISECONDS, metadata=metadata)
 
 
 def _sheet(frames: Frames, record: "Record", scale: int = 1) -> NDArray[np.uint8]:

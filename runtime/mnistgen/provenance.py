@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnistgen.errors import InputError, ProvenanceError
-from mnistgen.formats import LAYOUT, MOST_DIGITS, MOST_PIXELS, MOST_SCALE, Frames
+from mnistgen.formats import CARRIERS, MOST_DIGITS, MOST_PIXELS, MOST_SCALE, Frames
 from mnistgen.latents import INDEX_END, SEED_END
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Record(NamedTuple):  # a dataclass takes a millisecond to make, for which 
     text: str | None
     """The number or date whose digits these are; None where they stand in a grid, or one a frame."""
     format: str
-    """One of formats.LAYOUT."""
+    """The kind of file, one of formats.LAYOUT; of those that carry a record, one of formats.CARRIERS."""
     scale: int
     columns: int
     """Digits in a full row of a grid."""
@@ -99,7 +99,7 @@ def read(path: Path) -> Record:
 def _record(path: Path, facts: dict[str, Any]) -> Record:
     schema = facts.get("schema")
     if not isinstance(schema, str) or not re.fullmatch(r"\d{1,3}\.\d{1,3}", schema, re.ASCII):
-        raise _damaged(path, "its schema is missing or wrong")
+        raise _damaged(path, "its field schema is missing or wrong")
     if schema.split(".")[0] != SCHEMA.split(".")[0]:
         raise ProvenanceError(
             f"The provenance of {path} has schema {schema}, and this mnistgen reads {SCHEMA}: "
@@ -107,11 +107,11 @@ def _record(path: Path, facts: dict[str, Any]) -> Record:
         )
     for field, valid in _VALID.items():
         if field not in facts or not valid(facts[field]):
-            raise _damaged(path, f"its {field} is missing or wrong")
+            raise _damaged(path, f"its field {field} is missing or wrong")
     digits = facts["digits"]
     record = Record(**{field: facts[field] for field in _VALID} | {"digits": None if digits is None else tuple(digits)})
     if digits is not None and len(digits) != record.n:
-        raise _damaged(path, "its digits and n are at odds")
+        raise _damaged(path, "its fields digits and n are at odds")
     try:
         _check_text(record)
         record.check_size()
@@ -155,7 +155,7 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "n": _whole(1, MOST_DIGITS + 1),
     "digits": lambda value: value is None or (isinstance(value, list) and all(map(_DIGIT, value))),
     "text": lambda value: value is None or (isinstance(value, str) and len(value) <= MOST_DIGITS),
-    "format": lambda value: isinstance(value, str) and value in LAYOUT,
+    "format": lambda value: isinstance(value, str) and value in CARRIERS,
     "scale": _whole(1, MOST_SCALE + 1),
     "columns": _whole(1, MOST_DIGITS + 1),
     "invert": lambda value: isinstance(value, bool),

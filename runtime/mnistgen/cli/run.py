@@ -64,7 +64,9 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
 @click.option("--text", callback=_parse_text, help="A number or date to write (cgan only), such as 2026-11-22.")
 @click.option("--n", type=click.IntRange(1, MOST_DIGITS), help="How many, the digits in turn.  [default: one each]")
 @click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same digits.  [default: a new one]")
-@click.option("--start", type=click.IntRange(0, INDEX_END - MOST_DIGITS), default=0, help="First image of the seed.")
+@click.option(
+    "--start", type=click.IntRange(0, INDEX_END - MOST_DIGITS), default=0, show_default=True, help="First image."
+)
 @click.option("--out", type=FILE, help="File to write, or - for a pipe.  [default: named after what is drawn]")
 @click.option(
     "--format", "kind", type=click.Choice(list(LAYOUT)), help="Kind of file.  [default: as --out ends, or png]"
