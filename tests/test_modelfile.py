@@ -99,6 +99,24 @@ def test_what_is_no_model_gets_one_sentence(run, folder):
         mnistgen.Generator.from_file("missing.onnx")
 
 
+def test_weights_in_another_file_which_no_hash_covers_are_refused(run, folder):
+    whole = onnx.load(model(folder / "mine.onnx"))
+    onnx.save(whole, folder / "x.onnx", save_as_external_data=True, location="weights.bin", size_threshold=1000)
+    assert (folder / "weights.bin").exists()
+    code, out, err = run("--model-path", "x.onnx")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "x.onnx is no model: ONNX Runtime" in err
+    assert "weights.bin" in err
+
+
+def test_names_that_are_no_utf8_get_one_sentence(run, folder):
+    content = model(folder / "mine.onnx").read_bytes()
+    (folder / "x.onnx").write_bytes(content.replace(b"image", b"im\xffge"))
+    code, out, err = run("--model-path", "x.onnx")
+    assert (code, out) == (1, "")
+    assert err == "mnistgen-run: x.onnx is no model for mnistgen: its names or metadata are no UTF-8.\n"
+
+
 def test_a_file_that_changes_after_the_check_is_refused(tmp_path):
     from mnistgen.modelfile import ModelFile
 

@@ -33,6 +33,8 @@ class ModelFile(Manifest):
             session = open_session(data, "cpu")
             described = _model(path, data, session)
             _try(session, described)
+        except UnicodeDecodeError as error:
+            raise ArtifactError(f"{path} is no model for mnistgen: its names or metadata are no UTF-8.") from error
         except _BrokenPromiseError as error:
             raise ArtifactError(f"{path} is no model for mnistgen: {error}.") from error
         except ArtifactError as error:
