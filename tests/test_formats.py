@@ -144,6 +144,11 @@ def test_start_columns_and_invert_are_heeded(run, folder, cgan):
         np.testing.assert_array_equal(np.asarray(file), 255 - expected)
 
 
+def test_without_digits_the_images_from_start_on_are_those_of_the_api(run, folder, cgan):
+    assert run("--n", "12", "--seed", "1", "--start", "7", "--format", "npy", "--out", "x.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("x.npy"), cgan.generate(12, seed=1, start=7))
+
+
 def piped(folder, *arguments, **options):
     code = "from mnistgen import cli; cli.main_run()"
     command = [sys.executable, "-c", code, "--seed", "1", "--digit", "5", *arguments]

@@ -65,7 +65,11 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
 @click.option("--n", type=click.IntRange(1, MOST_DIGITS), help="How many, the digits in turn.  [default: one each]")
 @click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same digits.  [default: a new one]")
 @click.option(
-    "--start", type=click.IntRange(0, INDEX_END - MOST_DIGITS), default=0, show_default=True, help="First image."
+    "--start",
+    type=click.IntRange(0, INDEX_END - MOST_DIGITS),
+    default=0,
+    show_default=True,
+    help="First image of the seed to draw.",
 )
 @click.option("--out", type=FILE, help="File to write, or - for a pipe.  [default: named after what is drawn]")
 @click.option(
@@ -117,7 +121,7 @@ def command(
     kind = formats.kind_of(out, kind)
     _check_choices(kind, text, {"digit": digits, "n": n, "scale": scale, "columns": columns, "boxes": boxes})
     listed, model = _model(name, model_path)
-    digits = _digits(listed, model, digits, text, n)
+    digits = _digits(listed, model, digits, text, range(start, start + (n or 1)))
     n = n or len(digits or [0])
     _check_count(n, text)
     seed = secrets.randbits(32) if seed is None else seed
@@ -192,9 +196,9 @@ def _model(name: str | None, path: Path | None) -> tuple[Manifest, Model]:
 
 
 def _digits(
-    manifest: Manifest, model: Model, digits: list[int] | None, text: str | None, n: int | None
+    manifest: Manifest, model: Model, digits: list[int] | None, text: str | None, indices: range
 ) -> list[int] | None:
-    """What to draw, in turn; None where the model does not let one choose."""
+    """What the images of these indices show, in turn; None where the model does not let one choose."""
     if text is not None:
         from mnistgen.text import digits_of
 
@@ -203,7 +207,7 @@ def _digits(
         able = ", ".join(other.name for other in manifest.models.values() if other.classes) or "cgan"
         raise InputError(f"The {model.name} draws whatever comes: for a digit of your choice take --model {able}.")
     if digits is None and model.classes:
-        return list(range(min(n or 1, model.classes)))
+        return [index % model.classes for index in indices[: model.classes]]  # as Generator.generate has it
     return digits
 
 
