@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+from fakes import packages, system  # noqa: F401 - fixtures
 
 import mnistgen
 from mnistgen.cli import shared

@@ -17,7 +17,8 @@ from mnistgen import engine
 
 def test_public_names_are_those_that_are_promised():
     errors = (
-        "ArtifactError DeviceError InputError MissingPackageError MnistgenError OutputError ProvenanceError "
+        "ArtifactError DeviceError DeviceWarning InputError MissingPackageError MnistgenError OutputError "
+        "ProvenanceError "
         "UnknownModelError"
     )
     assert sorted(mnistgen.__all__) == sorted(["Generator", "__version__", "load", *errors.split()])

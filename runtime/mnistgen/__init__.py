@@ -9,6 +9,7 @@
 from mnistgen.errors import (
     ArtifactError,
     DeviceError,
+    DeviceWarning,
     InputError,
     MissingPackageError,
     MnistgenError,
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ArtifactError",
     "DeviceError",
+    "DeviceWarning",
     "Generator",
     "InputError",
     "MissingPackageError",

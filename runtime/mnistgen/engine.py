@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistgen.cuda import Fault
 from mnistgen.errors import DeviceError
 from mnistgen.manifest import Manifest, Model
 from mnistgen.resources import usable_cores
-from mnistgen.session import CPU, Feed, open_session, run_bound, run_session
+from mnistgen.session import CPU, Feed, open_device, open_session, run_bound, run_session
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,11 @@ class Engine:
     def provider(self) -> str:
         """ONNX Runtime's name of what the model runs on, such as "CPUExecutionProvider"."""
         return self._here().provider
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why the device "auto" fell back to the CPU, or None where it did not."""
+        return self._here().fault
 
     def draw(self, n: int, feed: Callable[[slice], Feed], keep: Callable[[slice, NDArray[np.float32]], None]) -> None:
         """Draw `n` images in chunks: `feed` gives a chunk's inputs, `keep` takes its digits (chunk, 28, 28) in [0, 1].
@@ -85,7 +91,7 @@ class _Opened:
         self._manifest = manifest
         self._model = model
         self._lone_runs = 0
-        self.session = open_session(manifest.read_bytes(model), device)
+        self.session, self.fault = open_device(manifest.read_bytes(model), device)
         self.provider = str(self.session.get_providers()[0])
         self._threads = (threads or usable_cores()) if self.provider == CPU else 1
 

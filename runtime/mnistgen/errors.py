@@ -8,6 +8,8 @@ MnistgenError
 ├── DeviceError              the device that was asked for cannot be used
 ├── ProvenanceError          a file does not say how it was drawn, or not in a way that can be read
 └── OutputError              a file cannot be written (also an OSError)
+
+DeviceWarning                a GPU was there to be used and could not be (a UserWarning)
 """
 
 
@@ -41,3 +43,7 @@ class ProvenanceError(MnistgenError):
 
 class OutputError(MnistgenError, OSError):
     """A file cannot be written; nothing half-written is left."""
+
+
+class DeviceWarning(UserWarning):
+    """The device "auto" fell back to the CPU though ONNX Runtime is built for the GPU; the message says why."""

@@ -1,6 +1,7 @@
 """The generator: seeds and labels in, digits out."""
 
 import operator
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, SupportsIndex, cast
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnistgen.engine import Engine
-from mnistgen.errors import InputError
+from mnistgen.errors import DeviceWarning, InputError
 from mnistgen.latents import INDEX_END, SEED_END, latents
 from mnistgen.manifest import Manifest, Model, artifacts_folder
 from mnistgen.session import Feed
@@ -35,14 +36,15 @@ _LARGEST = 1_000_000
 def load(
     model: str = "cgan", *, device: str = "auto", threads: int | None = None, artifacts: str | Path | None = None
 ) -> "Generator":
-    """The generator called `model`, ready to use on `device` ("auto", "cpu" or "gpu").
+    """The generator called `model`, ready to use on `device` ("auto", "cpu", or "gpu", for which "cuda" stands, too).
 
     Models are "vae", "gan", "cgan", and "cgan-int8", the CGAN with convolutions in eight bits, which is faster.
 
     On a CPU it uses as many `threads` as the process may use cores, or as many as you say. `artifacts` names a folder
     with a manifest and models of your own; without it, those that come with mnistgen are used. Raises
     UnknownModelError, InputError for an unknown device or no count of threads, ArtifactError, MissingPackageError,
-    DeviceError.
+    DeviceError where "gpu" cannot be had. Where "auto" falls back to the CPU though ONNX Runtime is built for the GPU,
+    it gives a DeviceWarning that says why.
 
     >>> images = mnistgen.load("cgan").generate(3, digit=5, seed=0)  # uint8 (3, 28, 28)
     """
@@ -59,6 +61,9 @@ class Generator:
         if threads is not None:
             threads = _integer("a count of threads", threads, MOST_THREADS + 1, least=1)
         self._engine = Engine(manifest, self.model, device, threads)
+        if self._engine.fault:
+            text = f"Falling back to the CPU. {self._engine.fault}"
+            warnings.warn(text, DeviceWarning, stacklevel=3)  # where `load` was called
 
     @classmethod
     def from_file(cls, path: str | Path, *, device: str = "auto", threads: int | None = None) -> "Generator":

@@ -10,10 +10,12 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistgen import cuda
 from mnistgen.errors import ArtifactError, DeviceError, InputError, MissingPackageError
 
-DEVICES = ("auto", "cpu", "gpu")
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+DEVICES = ("auto", "cpu", "gpu", "cuda")
+"""Where a model can run; "cuda" is another word for "gpu"."""
+CPU, CUDA = "CPUExecutionProvider", cuda.PROVIDER
 Feed = dict[str, NDArray[np.float32]]
 """Inputs of a run, (n, width) each, by name."""
 _WARNING, _FATAL = 2, 4  # severities of ONNX Runtime's log
@@ -26,24 +28,23 @@ def open_session(model: bytes, device: str, threads: int = 1) -> Any:
     InputError for another device, MissingPackageError without ONNX Runtime, DeviceError where "gpu" cannot be had, and
     ArtifactError where ONNX Runtime refuses the model.
     """
+    session, _ = open_device(model, device, threads)
+    return session
+
+
+def open_device(model: bytes, device: str, threads: int = 1) -> tuple[Any, cuda.Fault | None]:
+    """The session of `open_session`, and why it is on the CPU where "auto" tried a GPU in vain."""
     check_device(device)
     runtime = _import_runtime()
-    if device == "cpu":
-        return _session(runtime, model, [CPU], threads)
-    if CUDA not in runtime.get_available_providers():
-        if device == "auto":
-            return _session(runtime, model, [CPU], threads)
-        raise DeviceError(
-            "The installed ONNX Runtime is built for the CPU only: pip uninstall -y onnxruntime && "
-            "pip install 'mnistgen[gpu]', or choose the device cpu."
-        )
-    session = _cuda_session(runtime, model)
-    if device == "gpu" and session.get_providers()[0] != CUDA:
-        raise DeviceError(
-            "ONNX Runtime could not start CUDA (no NVIDIA GPU, or no driver or libraries that fit): see that "
-            "nvidia-smi lists a GPU and pip install 'mnistgen[gpu]', or choose the device cpu."
-        )
-    return session
+    if device == "cpu" or (device == "auto" and not cuda.built_in(runtime)):
+        return _session(runtime, model, [CPU], threads), None
+    session, printed = _cuda_session(runtime, model, threads) if cuda.built_in(runtime) else (None, "")
+    if session and session.get_providers()[0] == CUDA:
+        return session, None
+    fault = cuda.diagnose(runtime, printed)
+    if device != "auto":
+        raise DeviceError(str(fault))
+    return session, fault
 
 
 def run_session(session: Any, feed: Feed) -> NDArray[np.float32]:
@@ -79,24 +80,29 @@ def _import_runtime() -> Any:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when it is imported
     try:
         import onnxruntime
-    except ImportError as error:
+
+        _ = onnxruntime.InferenceSession  # what is left where one of two builds was uninstalled has none
+    except Exception as error:  # a damaged package raises what it likes
         raise MissingPackageError(
-            f"ONNX Runtime cannot be imported ({error}): pip install 'mnistgen[cpu]', or 'mnistgen[gpu]' for an "
-            "NVIDIA GPU."
+            f"ONNX Runtime cannot be imported ({error}): {cuda.install('cpu')}, or 'mnistgen[gpu]' for an NVIDIA GPU."
         ) from error
     return onnxruntime
 
 
-def _cuda_session(runtime: Any, model: bytes) -> Any:
-    """A session on CUDA, or on the CPU where CUDA does not start; silently, as the caller tells what came of it."""
+def _cuda_session(runtime: Any, model: bytes, threads: int) -> tuple[Any, str]:
+    """A session on CUDA, or on the CPU where CUDA does not start, and what ONNX Runtime printed meanwhile."""
+    printed = io.StringIO()
     runtime.set_default_logger_severity(_FATAL)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # where it prints each library that it does not find
-            runtime.preload_dlls()  # the CUDA and cuDNN libraries that the gpu extra installs
-        # Without TF32, whose rounding could move a pixel by more than the grey level that contract C4 allows.
-        return _session(runtime, model, [(CUDA, {"use_tf32": "0"}), CPU])
+        with contextlib.redirect_stdout(printed):  # the only place where it tells what it misses
+            if hasattr(runtime, "preload_dlls"):  # since ONNX Runtime 1.21
+                runtime.preload_dlls()  # the CUDA and cuDNN libraries that the gpu extra installs
+            # Without TF32, whose rounding could move a pixel by more than the grey level that contract C4 allows.
+            session = _session(runtime, model, [(CUDA, {"use_tf32": "0"}), CPU], threads)
     finally:
         runtime.set_default_logger_severity(_WARNING)  # ONNX Runtime's default
+    session.disable_fallback()  # a run that fails on the GPU shall fail, not go on elsewhere
+    return session, printed.getvalue()
 
 
 def _session(runtime: Any, model: bytes, providers: list[Any], threads: int = 1) -> Any:

@@ -25,10 +25,13 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, context_settings=SETTINGS)
+@click.group(cls=_Commands, invoke_without_command=True, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="mnistgen")
-def mnistgen() -> None:
+@click.pass_context
+def mnistgen(context: click.Context) -> None:
     """Handwritten digits from a VAE, a GAN and a conditional GAN, without PyTorch."""
+    if context.invoked_subcommand is None:  # by ourselves, as versions of click differ in how they do it
+        click.echo(context.get_help())
 
 
 def main() -> None:

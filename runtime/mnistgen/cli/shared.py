@@ -1,18 +1,24 @@
 """What the commands share: options, the models, and how they end (contract C6)."""
 
+import contextlib
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
-from mnistgen.errors import InputError, MnistgenError, OutputError
+from mnistgen.errors import DeviceWarning, InputError, MnistgenError, OutputError
 from mnistgen.files import check_folder, write_whole
 from mnistgen.manifest import Manifest, artifacts_folder
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
-device_option = click.option("--device", default="auto", show_default=True, help="What to run on: auto, cpu or gpu.")
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="What to run on: auto, cpu, or gpu (cuda is the same)."
+)
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 """A file to write; STDOUT, too, where the command says so."""
@@ -20,9 +26,14 @@ EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 STDOUT = Path("-")
 
 
+def folder() -> Path:
+    """Where the models are."""
+    return artifacts_folder()
+
+
 def manifest() -> Manifest:
     """The models that are there; raises ArtifactError where the manifest is missing or damaged."""
-    return Manifest(artifacts_folder())
+    return Manifest(folder())
 
 
 def check_target(path: Path, binary: bool) -> None:
@@ -49,13 +60,11 @@ def deliver(content: bytes, path: Path) -> None:
 def call(command: click.Command, name: str, arguments: list[str] | None = None) -> int:
     """Run `command` as `name`; the exit code. What fails is told in one line on stderr (contract C6)."""
     try:
-        code = command.main(arguments, name, standalone_mode=False)
+        with _told_fallback(name):
+            code = command.main(arguments, name, standalone_mode=False)
         if sys.stdout:  # None where the caller has closed it
             sys.stdout.flush()
         return int(code or 0)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        return 0
     except click.UsageError as error:
         return _fail(name, f"{error.format_message()} See {name} --help.", 2)
     except InputError as error:
@@ -67,6 +76,26 @@ def call(command: click.Command, name: str, arguments: list[str] | None = None) 
     except OSError as error:  # a closed pipe, or a full disk behind the standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's exit can flush
         return _fail(name, f"{error.filename or 'The output'} cannot be written ({error.strerror}).", 1)
+
+
+@contextlib.contextmanager
+def _told_fallback(name: str) -> Iterator[None]:
+    """Tell each DeviceWarning once, in one line on stderr; not where the command was called with --quiet."""
+    told: set[str] = set()
+    ordinary = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        context = click.get_current_context(silent=True)
+        if not issubclass(category, DeviceWarning):
+            ordinary(message, category, *place, **more)
+        elif str(message) not in told and not (context and context.params.get("quiet")):
+            told.add(str(message))
+            click.echo(f"{name}: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DeviceWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _fail(name: str, sentence: str, code: int) -> int:

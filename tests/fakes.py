@@ -1,0 +1,87 @@
+"""What stands in for a GPU, its driver and its libraries, where none of them is."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from mnistgen import cuda, session
+
+
+class Runtime:
+    """Stands in for an ONNX Runtime with CUDA built in and no GPU to run it on."""
+
+    __version__ = "0"
+    __file__ = "/site-packages/onnxruntime/__init__.py"
+    cuda_version = "13.0"
+
+    def __init__(self, providers=(session.CUDA, session.CPU), preloading="", starting="", starts=False):
+        import onnxruntime  # here, as pytest reads this file before anything switches telemetry off
+
+        self._real = onnxruntime
+        self.SessionOptions = onnxruntime.SessionOptions
+        self.opened = []
+        self._providers, self._preloading, self._starting, self._starts = providers, preloading, starting, starts
+
+    def get_available_providers(self):
+        return list(self._providers)
+
+    def preload_dlls(self):
+        print(self._preloading)
+
+    def set_default_logger_severity(self, level):
+        self.severity = level
+
+    def InferenceSession(self, model, options, providers):  # noqa: N802
+        self.opened.append(providers)
+        print(self._starting)
+        made = self._real.InferenceSession(model, options, providers=[session.CPU])
+        return OnGpu() if self._starts else made
+
+
+class OnGpu:
+    """Stands in for a session that runs on CUDA."""
+
+    may_fall_back = True
+
+    def get_providers(self):
+        return [session.CUDA, session.CPU]
+
+    def disable_fallback(self):
+        self.may_fall_back = False
+
+
+LIBRARY = "/site-packages/onnxruntime/capi/libonnxruntime_providers_cuda.so"
+
+
+@pytest.fixture
+def system(monkeypatch):
+    """Sets the ONNX Runtime that is found, and the errors of libraries that cannot be loaded; others can be."""
+
+    def set_up(runtime, **errors):
+        def load(library):
+            if name := next((name for name in errors if name in library), None):
+                raise OSError(errors[name])
+
+        monkeypatch.setattr(session, "_import_runtime", lambda: runtime)
+        monkeypatch.setattr(cuda, "ctypes", SimpleNamespace(CDLL=load))
+        monkeypatch.setattr(cuda, "_DRIVER", "libcuda.so.1")
+        monkeypatch.setattr(cuda, "_LIBRARY", "libonnxruntime_providers_cuda.so")
+        monkeypatch.setattr(cuda.sys, "platform", "linux")
+        return runtime
+
+    return set_up
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """Installs packages that claim the files of ONNX Runtime, in a folder that Python looks into first."""
+
+    def install(*names, folder="site-packages", file="onnxruntime/__init__.py"):
+        for name in names:
+            info = tmp_path / folder / f"{name.replace('-', '_')}-1.0.dist-info"
+            info.mkdir(parents=True)
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+            (info / "RECORD").write_text(f"{file},,\n")
+        monkeypatch.syspath_prepend(tmp_path / folder)
+
+    return install
