@@ -35,19 +35,27 @@ class Runtime:
         self.opened.append(providers)
         print(self._starting)
         made = self._real.InferenceSession(model, options, providers=[session.CPU])
-        return OnGpu() if self._starts else made
+        return OnGpu(made) if self._starts and len(providers) == 2 else made
 
 
 class OnGpu:
-    """Stands in for a session that runs on CUDA."""
+    """Stands in for a session that runs on CUDA; in truth it runs on the CPU."""
 
-    may_fall_back = True
+    def __init__(self, made):
+        self.may_fall_back = True
+        self._made = made
 
     def get_providers(self):
         return [session.CUDA, session.CPU]
 
     def disable_fallback(self):
         self.may_fall_back = False
+
+    def io_binding(self):
+        return self._made.io_binding()
+
+    def run_with_iobinding(self, binding):
+        self._made.run_with_iobinding(binding)
 
 
 LIBRARY = "/site-packages/onnxruntime/capi/libonnxruntime_providers_cuda.so"

@@ -243,12 +243,12 @@ def test_help_shows_commands_options_and_examples(run):
         assert option.help
 
 
-def on_a_terminal(folder, **environment):
-    """What `mnistgen-run` shows when a terminal reads it."""
+def on_a_terminal(folder, *arguments, **environment):
+    """What `mnistgen`, called with the arguments, shows when a terminal reads it."""
     import pty  # not on Windows
 
     reader, writer = pty.openpty()
-    command = [sys.executable, "-c", "from mnistgen import cli; cli.main_run()", "--seed", "3", "--digit", "0"]
+    command = [sys.executable, "-c", "from mnistgen import cli; cli.main()", *arguments]
     settings = {**os.environ, "COLUMNS": "80", "PYTHONUTF8": "1", **environment}
     if not environment:
         settings.pop("NO_COLOR", None)
@@ -266,14 +266,14 @@ def on_a_terminal(folder, **environment):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_terminal_gets_a_preview(folder):
-    shown = on_a_terminal(folder)
+    shown = on_a_terminal(folder, "run", "--seed", "3", "--digit", "0")
     assert shown.count("\x1b[38;5;") == 28 * 14
     assert "cgan-digit0-seed3.png" in shown
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_preview_heeds_no_color(folder):
-    shown = on_a_terminal(folder, NO_COLOR="1")
+    shown = on_a_terminal(folder, "run", "--seed", "3", "--digit", "0", NO_COLOR="1")
     assert "\x1b[" not in shown
     assert {"▀", "▄", "█"} <= set(shown)
 
