@@ -5,13 +5,19 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraints.txt
 
-.PHONY: demo test lint format clean
+OLDEST := $(VENV)-oldest
+
+.PHONY: demo test test-oldest lint format clean
 
 demo: $(VENV)/demo-ready
 	$(BIN)/mnistgen-run --model cgan --digit 5
 
 test: $(VENV)/test-ready
 	$(BIN)/python -m pytest
+
+# What needs neither PyTorch nor the workshop, with the lower bounds of pyproject.toml; it downloads them.
+test-oldest: $(OLDEST)/ready
+	$(OLDEST)/bin/python -m pytest $$(grep -LE '^(from|import) (torch|training|export|onnx)' tests/test_*.py)
 
 lint: $(VENV)/test-ready
 	$(BIN)/ruff check .
@@ -23,7 +29,7 @@ format: $(VENV)/test-ready
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) $(OLDEST) dist
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -39,4 +45,13 @@ $(VENV)/test-ready: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e '.[dev]'
 	$(BIN)/python -m pip --disable-pip-version-check -q download -c constraints.txt -d $(VENV)/wheelhouse \
 	  numpy pillow click onnxruntime
+	touch $@
+
+$(OLDEST)/ready: pyproject.toml
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python -m pip --disable-pip-version-check -q install -e '.[cpu]' pytest hatchling \
+	  $$($(OLDEST)/bin/python -c "import tomllib; \
+	  project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+	  bounds = project['dependencies'] + project['optional-dependencies']['cpu']; \
+	  print(*(bound.replace('>=', '==') for bound in bounds))")
 	touch $@
