@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
-PROVIDER = "CUDAExecutionProvider"
-"""ONNX Runtime's name of it."""
 _ON_WINDOWS = sys.platform == "win32"
 _DRIVER = "nvcuda.dll" if _ON_WINDOWS else "libcuda.so.1"
 _LIBRARY = "onnxruntime_providers_cuda.dll" if _ON_WINDOWS else "libonnxruntime_providers_cuda.so"
@@ -32,11 +30,6 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.sentence}: {self.remedy}."
-
-
-def built_in(runtime: Any) -> bool:
-    """Whether `runtime`, the module onnxruntime, is a build for NVIDIA GPUs; one may be installed where no GPU is."""
-    return PROVIDER in runtime.get_available_providers()
 
 
 def builds() -> list[str]:
@@ -73,13 +66,16 @@ def mixed() -> Fault | None:
     return Fault("builds-mixed", f"{' and '.join(installed)} are installed over each other", install(extra))
 
 
-def diagnose(runtime: Any, printed: str = "") -> Fault:
-    """Why `runtime`, the module onnxruntime, gave no session on CUDA; `printed` is what it printed while it tried."""
+def diagnose(runtime: Any, for_gpu: bool, printed: str = "") -> Fault:
+    """Why `runtime`, the module onnxruntime, gave no session on CUDA.
+
+    `for_gpu` is whether it is a build for the GPU, `printed` what it printed while it tried.
+    """
     if sys.platform == "darwin":
         return Fault("cuda-not-built", "There is no CUDA on macOS", "choose the device cpu")
     if fault := mixed():
         return Fault(fault.code, fault.sentence, install("gpu") + _OR_CPU)
-    if not built_in(runtime):
+    if not for_gpu:
         return Fault("cuda-not-built", "The installed ONNX Runtime is built for the CPU only", install("gpu") + _OR_CPU)
     if _load_error(_DRIVER) is not None:
         return Fault(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen.cuda import Fault
 from mnistgen.errors import DeviceError
 from mnistgen.manifest import Manifest, Model
 from mnistgen.resources import usable_cores
@@ -17,6 +16,8 @@ from mnistgen.session import CPU, Feed, open_device, open_session, run_bound, ru
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
+
+    from mnistgen.cuda import Fault
 
 _CHUNK = 16
 """Images in one run on a CPU at most: enough to fill matrix products, few enough to stay in its caches."""
@@ -45,7 +46,7 @@ class Engine:
         return self._here().provider
 
     @property
-    def fault(self) -> Fault | None:
+    def fault(self) -> "Fault | None":
         """Why the device "auto" fell back to the CPU, or None where it did not."""
         return self._here().fault
 

@@ -4,18 +4,20 @@ import contextlib
 import ctypes
 import io
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen import cuda
 from mnistgen.errors import ArtifactError, DeviceError, InputError, MissingPackageError
+
+if TYPE_CHECKING:
+    from mnistgen.cuda import Fault
 
 DEVICES = ("auto", "cpu", "gpu", "cuda")
 """Where a model can run; "cuda" is another word for "gpu"."""
-CPU, CUDA = "CPUExecutionProvider", cuda.PROVIDER
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 Feed = dict[str, NDArray[np.float32]]
 """Inputs of a run, (n, width) each, by name."""
 _WARNING, _FATAL = 2, 4  # severities of ONNX Runtime's log
@@ -32,16 +34,19 @@ def open_session(model: bytes, device: str, threads: int = 1) -> Any:
     return session
 
 
-def open_device(model: bytes, device: str, threads: int = 1) -> tuple[Any, cuda.Fault | None]:
+def open_device(model: bytes, device: str, threads: int = 1) -> "tuple[Any, Fault | None]":
     """The session of `open_session`, and why it is on the CPU where "auto" tried a GPU in vain."""
     check_device(device)
     runtime = _import_runtime()
-    if device == "cpu" or (device == "auto" and not cuda.built_in(runtime)):
+    for_gpu = CUDA in runtime.get_available_providers()  # whether it is built for one; there may be none
+    if device == "cpu" or (device == "auto" and not for_gpu):
         return _session(runtime, model, [CPU], threads), None
-    session, printed = _cuda_session(runtime, model, threads) if cuda.built_in(runtime) else (None, "")
+    session, printed = _cuda_session(runtime, model, threads) if for_gpu else (None, "")
     if session and session.get_providers()[0] == CUDA:
         return session, None
-    fault = cuda.diagnose(runtime, printed)
+    from mnistgen import cuda  # here, since only a failure needs it
+
+    fault = cuda.diagnose(runtime, for_gpu, printed)
     if device != "auto":
         raise DeviceError(str(fault))
     return session, fault
@@ -83,6 +88,8 @@ def _import_runtime() -> Any:
 
         _ = onnxruntime.InferenceSession  # what is left where one of two builds was uninstalled has none
     except Exception as error:  # a damaged package raises what it likes
+        from mnistgen import cuda
+
         raise MissingPackageError(
             f"ONNX Runtime cannot be imported ({error}): {cuda.install('cpu')}, or 'mnistgen[gpu]' for an NVIDIA GPU."
         ) from error
