@@ -1,7 +1,6 @@
 """`mnistgen run`: a picture of digits."""
 
 import json
-import re
 import secrets
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from mnistgen.cli.shared import (
     device_option,
     json_option,
     manifest,
+    parse_digits,
 )
 from mnistgen.errors import InputError
 from mnistgen.files import check_folder, write_whole
@@ -34,21 +34,6 @@ if TYPE_CHECKING:
     from mnistgen.text import Box
 
 
-def _parse_digits(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
-    """Digits as one types them: 5, or a list 3,1,4, or a range 0-9, or both."""
-    if text is None:
-        return None
-    digits: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9])\s*(?:-\s*([0-9])\s*)?", part)
-        if not match or (match[2] and match[2] < match[1]):
-            raise click.BadParameter(
-                f"{text!r} is not a digit from 0 to 9, a list such as 3,1,4, or a range such as 0-9."
-            )
-        digits += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return digits
-
-
 def _parse_text(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
     if text is not None:
         from mnistgen.text import check_text
@@ -60,7 +45,7 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
 @click.command(context_settings=SETTINGS)
 @click.option("--model", "name", help="What draws: vae, gan, cgan or cgan-int8.  [default: cgan]")
 @click.option("--model-path", type=EXISTING_FILE, help="An ONNX file of your own that draws, and that you trust.")
-@click.option("--digit", "digits", callback=_parse_digits, help="What to draw (cgan only): 5, or 3,1,4, or 0-9.")
+@click.option("--digit", "digits", callback=parse_digits, help="What to draw (cgan only): 5, or 3,1,4, or 0-9.")
 @click.option("--text", callback=_parse_text, help="A number or date to write (cgan only), such as 2026-11-22.")
 @click.option("--n", type=click.IntRange(1, MOST_DIGITS), help="How many, the digits in turn.  [default: one each]")
 @click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same digits.  [default: a new one]")

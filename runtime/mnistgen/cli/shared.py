@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -55,6 +56,21 @@ def deliver(content: bytes, path: Path) -> None:
         sys.stdout.flush()  # so that what fails is told in the place of the facts
     else:
         write_whole(path, content)
+
+
+def parse_digits(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
+    """Digits as one types them: 5, or a list 3,1,4, or a range 0-9, or both."""
+    if text is None:
+        return None
+    digits: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9])\s*(?:-\s*([0-9])\s*)?", part)
+        if not match or (match[2] and match[2] < match[1]):
+            raise click.BadParameter(
+                f"{text!r} is not a digit from 0 to 9, a list such as 3,1,4, or a range such as 0-9."
+            )
+        digits += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return digits
 
 
 def call(command: click.Command, name: str, arguments: list[str] | None = None) -> int:

@@ -1,0 +1,112 @@
+"""The kinds of dataset, each built from the IDX files that the digits were drawn into."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistgen.dataset.split import BLOCK, Split, records
+from mnistgen.errors import InputError, MissingPackageError
+from mnistgen.images import encode_png
+
+Build = Callable[[Path, Split, Callable[[int], None]], None]
+"""Writes a split into a folder, and tells how many images it has added."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of dataset."""
+
+    entries: tuple[str, ...]
+    """What it puts into its folder."""
+    build: Build | None
+    """None where the drawn files are what is wanted."""
+    extra: str | None = None
+    """Package that it needs besides mnistgen's own; the extra of the kind's name installs it."""
+
+
+def named(name: str) -> Kind:
+    """The kind called `name`; raises InputError, which names those that there are, and MissingPackageError."""
+    if name not in KINDS:
+        raise InputError(f"There is no kind of dataset {name!r}: choose one of {', '.join(KINDS)}.")
+    kind = KINDS[name]
+    try:
+        if kind.extra:
+            import_module(kind.extra)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"A dataset of the kind {name} needs {kind.extra}, which cannot be imported ({error}): "
+            f"pip install 'mnistgen[{name}]'."
+        ) from error
+    return kind
+
+
+def _build_npz(folder: Path, split: Split, progress: Callable[[int], None]) -> None:
+    """Two arrays of mnist.npz, not compressed: so its bytes depend on no version of zlib."""
+    with zipfile.ZipFile(folder / "mnist.npz", "a") as archive:
+        _add_array(archive, f"x_{split.name}", split.images, (split.n, 28, 28), progress)
+        _add_array(archive, f"y_{split.name}", split.labels, (split.n,))
+
+
+def _add_array(
+    archive: zipfile.ZipFile,
+    name: str,
+    source: Path,
+    shape: tuple[int, ...],
+    progress: Callable[[int], None] = lambda added: None,
+) -> None:
+    member = zipfile.ZipInfo(f"{name}.npy")  # of 1980, whenever it is made
+    member.create_system = 3  # and wherever
+    with archive.open(member, "w", force_zip64=True) as file:
+        facts: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, facts)
+        size = int(np.prod(shape[1:], dtype=int))
+        for block in records(source, shape[1:]):
+            file.write(block)
+            progress(len(block) // size)
+
+
+def _build_png(folder: Path, split: Split, progress: Callable[[int], None]) -> None:
+    """A file for each image, in a folder for each digit, numbered in the order of the other kinds."""
+    (folder / split.name).mkdir()
+    for digit, count in enumerate(split.counts):
+        if count:  # torchvision's ImageFolder refuses empty ones
+            (folder / split.name / str(digit)).mkdir()
+    number = 0
+    for images, labels in split.blocks():
+        for image, label in zip(images, labels, strict=True):
+            (folder / split.name / str(label) / f"{number:06}.png").write_bytes(encode_png(image))
+            number += 1
+        progress(len(images))
+
+
+def _build_parquet(folder: Path, split: Split, progress: Callable[[int], None]) -> None:
+    """A table of PNG files and labels, as Hugging Face's datasets has them, which then knows that they are images."""
+    import pyarrow
+    from pyarrow import parquet
+
+    classes = {"_type": "ClassLabel", "names": [str(digit) for digit in range(len(split.counts))]}
+    features = {"image": {"_type": "Image"}, "label": classes}
+    schema = pyarrow.schema(
+        {"image": pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()}), "label": pyarrow.int64()},
+        metadata={"huggingface": json.dumps({"info": {"features": features}})},
+    )
+    with parquet.ParquetWriter(folder / f"{split.name}.parquet", schema) as writer:
+        for images, labels in split.blocks():
+            files = [{"bytes": encode_png(image), "path": None} for image in images]
+            columns = {"image": files, "label": labels.astype(np.int64)}
+            writer.write_table(pyarrow.table(columns, schema), row_group_size=BLOCK)
+            progress(len(images))
+
+
+KINDS = {
+    "idx": Kind(("MNIST",), None),
+    "npz": Kind(("mnist.npz",), _build_npz),
+    "png": Kind(("train", "test"), _build_png),
+    "parquet": Kind(("train.parquet", "test.parquet"), _build_parquet, extra="pyarrow"),
+}
