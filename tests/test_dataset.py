@@ -266,16 +266,19 @@ def test_a_killed_or_interrupted_process_is_gone_on_with_to_the_same_bytes(quick
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on a file's size")
-def test_a_full_disk_gets_one_sentence_and_is_gone_on_with(quick, folder):
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
-    done = subprocess.run([sys.executable, "-c", limit + WRITE], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(("kind", "limit"), [("idx", 50_000), ("npz", 300_000)])  # as it is drawn, and as it is built
+def test_a_full_disk_gets_one_sentence_and_is_gone_on_with(quick, folder, kind, limit):
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+    code += WRITE.replace("cli.main()", f"sys.argv += ['--kind', '{kind}']; cli.main()")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "mnistgen: The dataset cannot be written to digits (File too large): mend that and give the same command "
         "again, which then goes on with what is there.\n"
     )
-    dataset.write(quick, "digits", 400)
-    dataset.write(quick, "uninterrupted", 400)
+    assert os.listdir("digits") == [".unfinished"]
+    dataset.write(quick, "digits", 400, kind=kind)
+    dataset.write(quick, "uninterrupted", 400, kind=kind)
     assert tree("digits") == tree("uninterrupted")
 
 

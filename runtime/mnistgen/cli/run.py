@@ -1,6 +1,7 @@
 """`mnistgen run`: a picture of digits."""
 
 import json
+import re
 import secrets
 import sys
 from pathlib import Path
