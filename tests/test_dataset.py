@@ -40,6 +40,7 @@ class Painter:
         return np.broadcast_to(numbers.astype(np.uint8)[:, None, None], (n, 28, 28)).copy()
 
     stream = mnistgen.Generator.stream  # for what it refuses
+    _engine = SimpleNamespace(check_open=lambda: None)
 
     def _digits(self, n, digit):
         return None

@@ -4,6 +4,9 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -229,5 +232,73 @@ same &= all(np.array_equal(generator.generate(seed=8), expected[:1]) for _ in ra
 if not child:
     sys.exit(0 if same else 1)  # an ordinary end, which also takes down what the child inherited
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or not same)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_closed_generator_lets_go_of_threads_and_sessions_and_refuses_in_a_sentence():
+    with mnistgen.load("cgan", device="cpu", threads=2) as generator:
+        generator.generate(64)
+        generator.generate()  # twice alone, so that the session with threads of its own is open, too
+        generator.generate()
+        stream = generator.stream(2000)
+        next(stream)
+        opened = generator._engine._here()
+        sessions = [weakref.ref(opened.session), weakref.ref(opened._wide_session)]
+        threads = list(opened.pool._threads)
+        del opened
+    generator.close()
+    assert [session() for session in sessions] == [None, None]
+    assert not [thread for thread in threads if thread.is_alive()]
+    refused = [
+        lambda: generator.generate(),
+        lambda: generator.decode(generator.latents(), np.eye(10)[:1]),
+        lambda: generator.stream(5),
+        lambda: next(stream),
+        lambda: generator.provider,
+        lambda: pickle.loads(pickle.dumps(generator)).generate(),
+    ]
+    for use in refused:
+        with pytest.raises(mnistgen.InputError, match=r"of the cgan is closed: load another with mnistgen\.load\."):
+            use()
+
+
+def test_closing_a_generator_spoils_nothing_that_other_threads_draw():
+    expected = mnistgen.load("vae", device="cpu").generate(64, seed=1)
+    generator = mnistgen.load("vae", device="cpu", threads=2)
+    drawn, refusals = [], []
+
+    def draw_until_refused():
+        try:
+            while True:
+                drawn.append(generator.generate(64, seed=1))
+        except mnistgen.InputError as error:
+            refusals.append(error)
+
+    threads = [threading.Thread(target=draw_until_refused) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while len(drawn) < 3:
+        time.sleep(0.001)
+    generator.close()
+    for thread in threads:
+        thread.join()
+    assert len(refusals) == 3
+    assert all(np.array_equal(images, expected) for images in drawn)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_that_closes_its_generator_leaves_the_parent_its_own():
+    code = """
+import os, sys, mnistgen
+generator = mnistgen.load("cgan", device="cpu", threads=2)
+expected = generator.generate(50).tobytes()
+child = os.fork()
+same = generator.generate(50).tobytes() == expected
+if not child:
+    generator.close()
+    sys.exit(0 if same else 1)
+failed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+sys.exit(failed or generator.generate(50).tobytes() != expected)
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen.errors import DeviceError
+from mnistgen.errors import DeviceError, InputError
 from mnistgen.manifest import Manifest, Model
 from mnistgen.resources import usable_cores
 from mnistgen.session import CPU, Feed, open_device, open_session, run_bound, run_session
@@ -38,6 +38,7 @@ class Engine:
         self._device = device
         self._threads = threads
         self._opened: dict[int, _Opened] = {}  # by process: what a child inherits may have been forked in mid-run
+        self._closed = False
         self._here()
 
     @property
@@ -53,33 +54,55 @@ class Engine:
     def draw(self, n: int, feed: Callable[[slice], Feed], keep: Callable[[slice, NDArray[np.float32]], None]) -> None:
         """Draw `n` images in chunks: `feed` gives a chunk's inputs, `keep` takes its digits (chunk, 28, 28) in [0, 1].
 
-        Both are called by several threads at once. Raises DeviceError where ONNX Runtime fails.
+        Both are called by several threads at once. Raises DeviceError where ONNX Runtime fails, InputError once closed.
         """
         here = self._here()
         chunks = here.chunks(n)
         if len(chunks) == 1:
-            keep(chunks[0], self._run(here.lone_session(), feed(chunks[0])))
+            keep(chunks[0], self._run(here, here.lone_session(), feed(chunks[0])))
             return
-        drawn = here.pool.map(lambda chunk: keep(chunk, self._run(here.session, feed(chunk))), chunks)
+        try:
+            drawn = here.pool.map(lambda chunk: keep(chunk, self._run(here, here.session, feed(chunk))), chunks)
+        except RuntimeError as error:
+            if self._closed:  # by another thread, since this one asked
+                raise self._refusal() from error
+            raise
         for _ in drawn:  # raises here what was raised there
             pass
 
-    def _run(self, session: Any, feed: Feed) -> NDArray[np.float32]:
+    def check_open(self) -> None:
+        """Raise InputError once the engine is closed."""
+        self._here()
+
+    def close(self) -> None:
+        """Let go of sessions and threads in this process, once what is being drawn is done; draw no more."""
+        self._closed = True
+        opened = self._opened.pop(os.getpid(), None)
+        if opened:
+            opened.end_threads()
+
+    def _run(self, here: "_Opened", session: Any, feed: Feed) -> NDArray[np.float32]:
         """One run of the model: inputs (n, ·) → digits (n, 28, 28) in [0, 1]."""
-        run = run_session if self.provider == CPU else run_bound
+        run = run_session if here.provider == CPU else run_bound
         try:
             return run(session, feed)[:, 0]
         except Exception as error:  # onnxruntime's exceptions have no common base of their own
             raise DeviceError(
-                f"ONNX Runtime failed to run the {self._model.name} ({self.provider}): {error}"
+                f"ONNX Runtime failed to run the {self._model.name} ({here.provider}): {error}"
             ) from error
 
     def _here(self) -> "_Opened":
         process = os.getpid()
-        if process not in self._opened:
+        opened = self._opened.get(process)
+        if opened is None:
+            if self._closed:
+                raise self._refusal()
             opened = _Opened(self._manifest, self._model, self._device, self._threads)
-            self._opened.setdefault(process, opened)  # atomic: of two threads' both use the first
-        return self._opened[process]
+            opened = self._opened.setdefault(process, opened)  # atomic: of two threads' both use the first
+        return opened
+
+    def _refusal(self) -> InputError:
+        return InputError(f"This generator of the {self._model.name} is closed: load another with mnistgen.load.")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": {}}
@@ -112,6 +135,11 @@ class _Opened:
         )
 
         return ThreadPoolExecutor(self._threads, thread_name_prefix=f"mnistgen-{self._model.name}")
+
+    def end_threads(self) -> None:
+        """End the pool's threads, if they were ever started, when they are done."""
+        if "pool" in self.__dict__:
+            self.pool.shutdown()
 
     def lone_session(self) -> Any:
         """The session for a chunk that nothing runs beside."""

@@ -4,7 +4,8 @@ import operator
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, SupportsIndex, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,7 +53,13 @@ def load(
 
 
 class Generator:
-    """A model that draws. Threads may share it, and it may be pickled, or inherited by a forked process."""
+    """A model that draws. Threads may share it, and it may be pickled, or inherited by a forked process.
+
+    As a context manager it closes itself.
+
+    >>> with mnistgen.load("vae") as gen:
+    ...     images = gen.generate(3)
+    """
 
     def __init__(self, manifest: Manifest, model: str, device: str, threads: int | None = None):
         self.model: Model = manifest.model(model)
@@ -83,8 +90,24 @@ class Generator:
 
     @property
     def provider(self) -> str:
-        """ONNX Runtime's name of what the model runs on, such as "CPUExecutionProvider"."""
+        """ONNX Runtime's name of what the model runs on, such as "CPUExecutionProvider"; InputError once closed."""
         return self._engine.provider
+
+    def close(self) -> None:
+        """Let go of the model's memory and threads in this process, once what other threads are drawing is done.
+
+        From then on whatever needs the model raises InputError. To close twice is no mistake; a copy that was pickled
+        or inherited before stays open.
+        """
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def generate(
         self, n: int = 1, *, digit: int | Digits | None = None, seed: int = 0, start: int = 0
@@ -92,7 +115,8 @@ class Generator:
         """Digits (n, 28, 28), uint8, ink 255: the images `start` to `start` + `n` - 1 of `seed`.
 
         `digit` is what to draw, one number from 0 to 9 for all images or one for each; without it the CGAN's image i
-        shows i modulo 10. Raises InputError for impossible values, and for a `digit` where the model takes none.
+        shows i modulo 10. Raises InputError for impossible values, for a `digit` where the model takes none, and once
+        the generator is closed.
         """
         n, seed, start = _address(n, seed, start)
         digits = self._digits(n, digit)
@@ -111,6 +135,7 @@ class Generator:
         ...     file.write(block.tobytes())
         """
         n, seed, start = _address(n, seed, start)
+        self._engine.check_open()
         return self._blocks(n, self._digits(n, digit), seed, start)
 
     def _blocks(self, n: int, digits: NDArray[np.uint8] | None, seed: int, start: int) -> Iterator[NDArray[np.uint8]]:
