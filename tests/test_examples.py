@@ -1,0 +1,295 @@
+"""The examples: each runs, and draws what the runtime draws. Those whose tools are missing skip (`make examples`)."""
+
+import functools
+import http.server
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from itertools import islice
+
+import numpy as np
+import pytest
+from conftest import ROOT, TRAINED
+from PIL import Image
+
+import mnistgen
+
+EXAMPLES = ROOT / "examples"
+JAVASCRIPT = EXAMPLES / "javascript"
+NODE = shutil.which("node")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+INSTALLED = (JAVASCRIPT / "node_modules" / "onnxruntime-node").is_dir()
+needs_node = pytest.mark.skipif(not NODE, reason="needs Node.js 20.15 or newer")
+needs_packages = pytest.mark.skipif(not (NODE and INSTALLED), reason="needs Node.js, npm and `make examples`")
+
+
+def needs(*packages: str):
+    missing = [package for package in packages if not find_spec(package)]
+    return pytest.mark.skipif(bool(missing), reason=f"needs {' and '.join(missing)}: `make examples`")
+
+
+def example(name):
+    """The example's module, imported from its file."""
+    spec = spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def draw(*arguments):
+    """What draw.mjs answers in Node.js: exit code, stdout and stderr."""
+    done = subprocess.run(
+        [NODE, JAVASCRIPT / "draw.mjs", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@needs_node
+def test_latents_in_javascript_are_the_published_test_vectors():
+    code = """
+import { readFileSync } from "node:fs";
+const [module, vectors] = process.argv.slice(1);
+const { latents, philox } = await import(module);
+const drawn = JSON.parse(readFileSync(vectors)).map(({ size, seed, index }) =>
+  Array.from(latents(1, size, BigInt(seed), BigInt(index))));
+console.log(JSON.stringify({ drawn, ones: philox((1n << 256n) - 1n, (1n << 64n) - 1n).map(String) }));
+"""
+    vectors = ROOT / "tests" / "latents.json"
+    command = [NODE, "--input-type=module", "-e", code, (JAVASCRIPT / "latents.mjs").as_uri(), vectors]
+    answer = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    for drawn, vector in zip(answer["drawn"], json.loads(vectors.read_text()), strict=True):
+        got, expected = (np.array(latent, dtype=np.float32) for latent in (drawn, vector["latent"]))
+        np.testing.assert_array_almost_equal_nulp(got, expected, nulp=1)  # as log, cos and sin may differ
+
+
+@needs_packages
+@pytest.mark.parametrize("name", TRAINED)
+def test_node_draws_the_digits_of_python_within_a_grey_level(name, tmp_path):
+    path = str(tmp_path / "drawn.png")
+    arguments = ["--n", "110", "--seed", str(2**64 - 1), "--start", str(2**62 + 3), "--scale", "1", "--out", path]
+    assert draw("--model", name, *arguments) == (0, f"{path}  seed {2**64 - 1}  {name}\n", "")
+    with Image.open(path) as image:
+        drawn = np.asarray(image).reshape(11, 28, 10, 28).swapaxes(1, 2).reshape(110, 28, 28)
+    assert_close(drawn, mnistgen.load(name, device="cpu").generate(110, seed=2**64 - 1, start=2**62 + 3))
+
+
+@needs_packages
+def test_node_draws_the_digit_that_is_asked_for_enlarged(tmp_path, cgan):
+    path = str(tmp_path / "five.png")
+    assert draw("--model", "cgan", "--digit", "5", "--seed", "7", "--out", path)[0] == 0
+    with Image.open(path) as image:
+        picture = np.asarray(image)
+    assert_close(picture[None, ::8, ::8], cgan.generate(digit=5, seed=7))
+    np.testing.assert_array_equal(picture, picture[::8, ::8].repeat(8, 0).repeat(8, 1))
+
+
+@needs_packages
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["--model", "foo"], 2, 'There is no model "foo": choose one of vae, gan, cgan, cgan-int8.'),
+        (["--digit", "11"], 2, "11 is not a digit: that is a whole number from 0 to 9."),
+        (["--model", "vae", "--digit", "3"], 2, "The vae draws whatever comes, no digit that is asked for"),
+        (["--n", "0"], 2, "--n 0 is not a whole number from 1 to 1000."),
+        (["--seed", str(2**64)], 2, f"{2**64} is not a seed: that is a whole number from 0 to {2**64 - 1}."),
+        (["--start", str(2**63)], 2, "is not start"),
+        (["--out", "/dev/null/digits.png"], 1, "/dev/null/digits.png cannot be written (ENOTDIR)"),
+        (["--artifacts", "nowhere"], 1, "cannot be read (ENOENT)"),
+    ],
+)
+def test_node_refuses_in_one_sentence(arguments, code, sentence, folder):
+    got, out, err = draw(*arguments)
+    assert (got, out, err.count("\n"), os.listdir()) == (code, "", 1, [])
+    assert sentence in err
+
+
+@needs_packages
+def test_node_refuses_a_damaged_model(artifacts, folder):
+    damaged = bytearray((artifacts / "cgan.onnx").read_bytes())
+    damaged[1000] ^= 1
+    (artifacts / "cgan.onnx").write_bytes(damaged)
+    code, _, err = draw("--artifacts", str(artifacts))
+    assert (code, os.listdir()) == (1, [])
+    assert "The model cgan.onnx is damaged" in err
+
+
+@pytest.fixture(scope="module")
+def page():
+    """The page in a browser, from a static file server, with nothing that failed to load or went wrong."""
+    from playwright.sync_api import sync_playwright
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=ROOT))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        wrong = []
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("response", lambda response: response.ok or wrong.append(response.url))
+        page.goto(f"http://127.0.0.1:{server.server_port}/examples/javascript/")
+        page.get_by_text("Ready").wait_for()
+        yield page
+        browser.close()
+    server.shutdown()
+    server.server_close()
+    assert wrong == []
+
+
+needs_browser = pytest.mark.skipif(
+    not (CHROMIUM and INSTALLED and find_spec("playwright")), reason="needs Chromium and `make examples`"
+)
+
+
+@needs_browser
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_browser_draws_the_digits_of_python_within_a_grey_level(page, name):
+    code = """async (name) => {
+      const [ort, { load }] = [await import("onnxruntime-web"), await import("./mnistgen.mjs")];
+      const gen = await load(name, { ort, artifacts: new URL("../../artifacts/", location.href) });
+      const halves = await Promise.all([0, 55].map((start) => gen.generate(55, { seed: 7, start })));  // at once
+      await gen.close();
+      return halves.map((half) => Array.from(half));
+    }"""
+    drawn = np.array(page.evaluate(code, name)).reshape(110, 28, 28)
+    assert_close(drawn, mnistgen.load(name, device="cpu").generate(110, seed=7))
+
+
+@needs_browser
+def test_the_page_draws_what_is_pressed_and_tells_how_to_draw_it_in_python(page, cgan):
+    page.get_by_role("button", name="3", exact=True).click()
+    page.keyboard.press("1")
+    page.get_by_role("button", name="4", exact=True).click()
+    page.get_by_text("Drew 4").wait_for()
+    assert page.locator("code").inner_text() == 'mnistgen.load("cgan").generate(3, digit=[3, 1, 4], seed=7)'
+    code = """(canvases) => canvases.map((canvas) =>
+      Array.from(canvas.getContext("2d").getImageData(0, 0, 28, 28).data).filter((_, i) => i % 4 === 0))"""
+    drawn = np.array(page.get_by_role("img").evaluate_all(code)).reshape(3, 28, 28)
+    assert_close(drawn, cgan.generate(3, digit=[3, 1, 4], seed=7))
+    page.get_by_label("Seed").fill("seven")
+    page.get_by_role("button", name="5", exact=True).click()
+    page.get_by_text("The seed is a whole number from 0 to 18446744073709551615.").wait_for()
+
+
+def assert_close(drawn, expected):
+    assert drawn.shape == expected.shape
+    assert np.abs(drawn.astype(int) - expected.astype(int)).max() <= 1
+
+
+@needs("flask")
+def test_the_web_server_sends_pictures_that_may_be_kept(cgan):
+    client = example("flask_app").app.test_client()
+    first = client.get("/5.png?seed=7&index=3&scale=1")
+    with Image.open(io.BytesIO(first.data)) as image:
+        np.testing.assert_array_equal(np.asarray(image), cgan.generate(digit=5, seed=7, start=3)[0])
+    assert first.headers["Cache-Control"] == "public, max-age=86400"
+    again = client.get("/5.png?seed=7&index=3&scale=1", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    other = client.get("/5.png")
+    assert (other.status_code, other.headers["Cache-Control"]) == (302, "no-store")
+    assert client.get(other.headers["Location"]).status_code == 200
+
+
+@needs("flask")
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("/11.png?seed=1", "11 is not a digit: that is a whole number from 0 to 9."),
+        ("/5.png?seed=-1", "-1 is not a seed"),
+        ("/5.png?seed=x", "'x' is not seed: that is a whole number."),
+        ("/5.png?seed=1&scale=0", "0 is not a scale: that is a whole number from 1 to 32."),
+        ("/5.png?seed=1&index=9223372036854775808", "is not start"),
+    ],
+)
+def test_the_web_server_refuses_in_a_sentence(address, sentence):
+    answer = example("flask_app").app.test_client().get(address)
+    assert answer.status_code == 400
+    assert sentence in answer.text
+
+
+def test_the_endless_data_set_holds_the_same_whatever_the_number_of_workers(cgan):
+    from torch.utils.data import DataLoader
+
+    digits = example("torch_stream").Digits(batch=8, seed=3)
+    alone = list(islice(DataLoader(digits, batch_size=None), 5))
+    images, labels = (np.concatenate([batch[part].numpy() for batch in alone]) for part in (0, 1))
+    np.testing.assert_array_equal(images[:, 0], cgan.generate(40, seed=3).astype(np.float32) / 255)
+    np.testing.assert_array_equal(labels, np.arange(40) % 10)
+    shared = islice(DataLoader(digits, batch_size=None, num_workers=2, multiprocessing_context="fork"), 5)
+    for (image, label), (expected_image, expected_label) in zip(shared, alone, strict=True):
+        np.testing.assert_array_equal(image, expected_image)
+        np.testing.assert_array_equal(label, expected_label)
+
+
+@needs("nbclient", "ipykernel")
+def test_the_notebook_runs_and_is_committed_without_outputs():
+    path = EXAMPLES / "digits.ipynb"
+    cells = json.loads(path.read_text())["cells"]
+    assert all((cell["outputs"], cell["execution_count"]) == ([], None) for cell in cells if "outputs" in cell)
+    code = """
+import sys, nbclient, nbformat
+notebook = nbformat.read(sys.argv[1], as_version=4)
+nbclient.NotebookClient(notebook, timeout=60).execute()
+print(sum("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])))
+"""
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "4\n"
+
+
+@pytest.fixture
+def display():
+    """A screen for windows: the one that there is, or one of its own."""
+    if "DISPLAY" in os.environ or sys.platform in ("win32", "darwin"):
+        yield os.environ.get("DISPLAY", "")
+        return
+    if not shutil.which("Xvfb"):
+        pytest.skip("needs a display, or Xvfb")
+    read, write = os.pipe()
+    with subprocess.Popen(["Xvfb", "-displayfd", str(write)], pass_fds=[write], stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        with os.fdopen(read) as answer:
+            yield f":{answer.readline().strip()}"
+        server.terminate()
+
+
+@needs("tkinter")
+def test_the_window_shows_another_digit_at_each_press(display, monkeypatch, cgan):
+    monkeypatch.setenv("DISPLAY", display)
+    pad = example("tk_pad").Pad(cgan, seed=7)
+    for press, digit in enumerate([5, 5, 3]):
+        pad.draw(digit)
+        pad.update()
+        shown = [[pad._picture.get(8 * x, 8 * y)[0] for x in range(28)] for y in range(28)]
+        np.testing.assert_array_equal(shown, cgan.generate(digit=digit, seed=7, start=press)[0])
+    pad.destroy()
+
+
+BUNDLED = """
+import sys, mnistgen
+from mnistgen import cli
+if len(sys.argv) > 1:
+    cli.main()
+print(mnistgen.load("vae").generate(seed=7).tobytes().hex())
+"""
+
+
+@needs("PyInstaller")
+def test_a_bundled_app_brings_its_models_and_commands(tmp_path):
+    (tmp_path / "app.py").write_text(BUNDLED)
+    build = [sys.executable, "-m", "PyInstaller", "--onefile", "--log-level", "ERROR", "app.py"]
+    subprocess.run(build, cwd=tmp_path, check=True, timeout=600, capture_output=True)
+    app, elsewhere = tmp_path / "dist" / "app", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    bare = {"cwd": elsewhere, "env": {"PATH": ""}, "capture_output": True, "text": True, "timeout": 60}
+    expected = mnistgen.load("vae").generate(seed=7).tobytes().hex()
+    assert subprocess.run([app], check=True, **bare).stdout == f"{expected}\n"
+    assert "cgan-int8" in subprocess.run([app, "models"], check=True, **bare).stdout
