@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 
 OLDEST := $(VENV)-oldest
 
-.PHONY: demo test test-oldest lint format clean
+.PHONY: demo test test-oldest lint format examples clean
 
 demo: $(VENV)/demo-ready
 	$(BIN)/mnistgen-run --model cgan --digit 5
@@ -27,6 +27,12 @@ lint: $(VENV)/test-ready
 format: $(VENV)/test-ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What the tests of examples/ need beside a browser and Node.js; without it they skip.
+examples: $(VENV)/test-ready
+	$(PIP) -e . flask nbclient ipykernel pyinstaller playwright
+	npm ci --prefix examples/javascript
+	$(BIN)/python -m pytest tests/test_examples.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) dist

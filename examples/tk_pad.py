@@ -2,7 +2,7 @@
 
 Install:  pip install 'mnistgen[cpu]'; tkinter comes with Python, on Debian and Ubuntu as the package python3-tk
 Run:      python examples/tk_pad.py
-Ship:     pyinstaller --onefile --windowed examples/tk_pad.py
+Ship:     pyinstaller --onefile --windowed --exclude-module onnxruntime.transformers examples/tk_pad.py
 """
 
 import tkinter as tk
