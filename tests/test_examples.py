@@ -132,7 +132,7 @@ def page():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
+        page = browser.new_context().new_page()
         wrong = []
         page.on("console", lambda message: wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -181,6 +181,31 @@ def test_the_page_draws_what_is_pressed_and_tells_how_to_draw_it_in_python(page,
     page.get_by_text("The seed is a whole number from 0 to 18446744073709551615.").wait_for()
 
 
+@needs_browser
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [("**/ort.wasm*", "A script is missing: npm ci"), ("**/manifest.json", "manifest.json cannot be read (404)")],
+)
+def test_the_page_tells_what_is_missing(page, missing, sentence):
+    other = page.context.new_page()
+    other.route(missing, lambda route: route.fulfill(status=404))
+    other.goto(page.url)
+    other.get_by_text(sentence).wait_for(timeout=10_000)
+    other.close()
+
+
+@needs_browser
+def test_the_page_draws_whatever_comes_by_a_model_without_digits(page):
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_label("Model").select_option("vae")
+    other.get_by_text("Ready").wait_for()
+    other.get_by_role("button", name="Draw").click()
+    other.get_by_text("Drew a digit").wait_for()
+    assert other.locator("code").inner_text() == 'mnistgen.load("vae").generate(1, seed=7)'
+    other.close()
+
+
 def assert_close(drawn, expected):
     assert drawn.shape == expected.shape
     assert np.abs(drawn.astype(int) - expected.astype(int)).max() <= 1
@@ -217,6 +242,7 @@ def test_the_web_server_refuses_in_a_sentence(address, sentence):
     assert sentence in answer.text
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # as newer Pythons warn of it
 def test_the_endless_data_set_holds_the_same_whatever_the_number_of_workers(cgan):
     from torch.utils.data import DataLoader
 
