@@ -99,6 +99,7 @@ def test_node_draws_the_digit_that_is_asked_for_enlarged(tmp_path, cgan):
         (["--n", "0"], 2, "--n 0 is not a whole number from 1 to 1000."),
         (["--seed", str(2**64)], 2, f"{2**64} is not a seed: that is a whole number from 0 to {2**64 - 1}."),
         (["--start", str(2**63)], 2, "is not start"),
+        (["--out", "digits.gif"], 2, "digits.gif is no PNG file: give --out a name in .png."),
         (["--out", "/dev/null/digits.png"], 1, "/dev/null/digits.png cannot be written (ENOTDIR)"),
         (["--artifacts", "nowhere"], 1, "cannot be read (ENOENT)"),
     ],

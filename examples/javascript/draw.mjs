@@ -41,6 +41,7 @@ async function main() {
   if (values.help) return console.log(HELP);
   const [n, scale] = [small("--n", values.n, 1000), small("--scale", values.scale, 64)];
   const wish = { seed: integer("--seed", values.seed), start: integer("--start", values.start) };
+  if (!/\.png$/i.test(values.out)) throw new RangeError(`${values.out} is no PNG file: give --out a name in .png.`);
   if (values.digit !== undefined) wish.digit = integer("--digit", values.digit);
   const artifacts = values.artifacts ? pathToFileURL(`${values.artifacts}/`) : new URL("../../artifacts/", import.meta.url);
   const gen = await load(values.model, { ort: await runtime(), artifacts });
