@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ROUNDS = 8
+_STREAMS = 2**63
+"""Second words of Philox's keys from here on are those of orders; latents have 0, and small ones are kept for more."""
 
 
 def apportion(total: int, shares: Sequence[int | Fraction]) -> list[int]:
@@ -28,10 +30,10 @@ class Labels:
     """As many labels of each class as `counts` says, in an order that (`seed`, `stream`) determines."""
 
     def __init__(self, counts: Sequence[int], seed: int, stream: int):
-        """`seed` is 0 to 2⁶⁴ - 1; `stream`, at least 1, tells the orders of one seed apart, and from its latents."""
+        """`seed` is 0 to 2⁶⁴ - 1; `stream`, 0 to 2⁶³ - 1, tells the orders of one seed apart."""
         self._ends = np.cumsum(counts)
         self._n = sum(counts)
-        self._keys = np.random.Philox(key=seed | stream << 64).random_raw(_ROUNDS)
+        self._keys = np.random.Philox(key=seed | (_STREAMS + stream) << 64).random_raw(_ROUNDS)
         self._half = np.uint64(max(1, ((self._n - 1).bit_length() + 1) // 2))  # bits of half a position
 
     def __call__(self, first: int, stop: int) -> NDArray[np.uint8]:

@@ -26,7 +26,7 @@ class Split:
         self.name, self.counts, self.n = name, counts, sum(counts)
         self.images = raw / f"{_PREFIX[name]}-images-idx3-ubyte"
         self.labels = raw / f"{_PREFIX[name]}-labels-idx1-ubyte"
-        self._shown = Labels(counts, seed, stream=list(_PREFIX).index(name) + 1)
+        self._shown = Labels(counts, seed, stream=list(_PREFIX).index(name))
         self._seed, self._start = seed, start
 
     def drawn(self) -> int:
