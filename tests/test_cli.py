@@ -310,3 +310,29 @@ def test_bench_refuses_what_it_cannot_measure(run, arguments, words):
     code, out, err = run("bench", *arguments, command=cli.mnistgen)
     assert (code, out) == (2, "")
     assert words in err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_what_the_shell_is_to_read(run, shell):
+    code, out, err = run("completion", shell, command=cli.mnistgen)
+    assert (code, err) == (0, "")
+    for variable in ("_MNISTGEN_COMPLETE", "_MNISTGEN_RUN_COMPLETE"):
+        assert f"{variable}={shell}_complete" in out
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"), [("mnistgen wa", "plain,walk"), ("mnistgen walk --lo", "plain,--loop")]
+)
+def test_commands_and_options_are_completed(typed, completed):
+    code = "from mnistgen import cli; cli.main()"
+    asked = {"_MNISTGEN_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{completed}\n", "")
+
+
+def test_a_mistake_names_the_help_of_its_own_command(run):
+    code, _, err = run("walk", "--frames", "0", command=cli.mnistgen)
+    assert code == 2
+    assert err.endswith(" See mnistgen-run walk --help.\n")

@@ -10,7 +10,7 @@ import click
 from mnistgen import __version__
 from mnistgen.cli.shared import SETTINGS, call
 
-COMMANDS = ("run", "walk", "manifold", "dataset", "info", "replay", "models", "bench", "doctor")
+COMMANDS = ("run", "walk", "manifold", "dataset", "info", "replay", "models", "bench", "doctor", "completion")
 """Each is `command` in the module of its name."""
 
 

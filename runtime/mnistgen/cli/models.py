@@ -11,7 +11,13 @@ from mnistgen.cli.shared import SETTINGS, json_option, manifest
 @click.command(context_settings=SETTINGS)
 @json_option
 def command(as_json: bool) -> None:
-    """List the models that are there."""
+    """List the models that are there.
+
+    \b
+    Examples:
+      mnistgen models
+      mnistgen models --json
+    """
     listed = manifest().models
     if as_json:
         click.echo(json.dumps({name: asdict(model) for name, model in listed.items()}))

@@ -82,7 +82,8 @@ def call(command: click.Command, name: str, arguments: list[str] | None = None) 
             sys.stdout.flush()
         return int(code or 0)
     except click.UsageError as error:
-        return _fail(name, f"{error.format_message()} See {name} --help.", 2)
+        asked = error.ctx.command_path if error.ctx else name
+        return _fail(name, f"{error.format_message()} See {asked} --help.", 2)
     except InputError as error:
         return _fail(name, str(error), 2)
     except (MnistgenError, click.ClickException) as error:
