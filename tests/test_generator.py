@@ -143,6 +143,8 @@ def test_the_largest_addresses_can_be_asked_for(generator):
         ({"digit": 10}, "10 is not a digit: that is a whole number from 0 to 9"),
         ({"digit": "5"}, "'5' is not a digit"),
         ({"n": 2, "digit": [1, 2, 3]}, "names 3 digits for 2 images"),
+        ({"n": 2, "digit": [[1], [2, 3]]}, r"\[1\] is not a digit"),
+        ({"digit": []}, "An empty list does not hold a digit"),
     ],
 )
 def test_impossible_values_are_refused_in_a_sentence(cgan, arguments, words):

@@ -1,15 +1,15 @@
 """The generator: seeds and labels in, digits out."""
 
-import operator
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, SupportsIndex, cast
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mnistgen.arguments import Digits, Seeds, address, allocate, integer, integers, is_several, matrix, too_many
 from mnistgen.engine import Engine
 from mnistgen.errors import DeviceWarning, InputError
 from mnistgen.latents import INDEX_END, SEED_END, latents
@@ -19,19 +19,10 @@ from mnistgen.session import Feed
 if TYPE_CHECKING:
     from mnistgen.text import Text
 
-Digits = list[int] | tuple[int, ...] | range | NDArray[np.integer]
-"""What each of several images shall show."""
-
-Seeds = list[int] | tuple[int, ...] | range | NDArray[np.integer]
-"""Where each of several stops of a walk shall be."""
-
 _BLOCK = 1024
 """Images that a stream draws at a time."""
 
 MOST_THREADS = 1024
-
-_LARGEST = 1_000_000
-"""Magnitude up to which latents and labels are taken: far beyond any use, and far from float32's own end."""
 
 
 def load(
@@ -66,7 +57,7 @@ class Generator:
         """What the manifest says of the model."""
         self._made = f"mnistgen.load({model!r}, device={device!r})"
         if threads is not None:
-            threads = _integer("a count of threads", threads, MOST_THREADS + 1, least=1)
+            threads = integer("a count of threads", threads, MOST_THREADS + 1, least=1)
         self._engine = Engine(manifest, self.model, device, threads)
         if self._engine.fault:
             text = f"Falling back to the CPU. {self._engine.fault}"
@@ -118,9 +109,9 @@ class Generator:
         shows i modulo 10. Raises InputError for impossible values, for a `digit` where the model takes none, and once
         the generator is closed.
         """
-        n, seed, start = _address(n, seed, start)
+        n, seed, start = address(n, seed, start)
         digits = self._digits(n, digit)
-        images = _allocate(n)  # (n, 28, 28)
+        images = allocate(n)  # (n, 28, 28)
         self._draw(images, digits, seed, start)
         return images
 
@@ -134,13 +125,13 @@ class Generator:
         >>> for block in gen.stream(1_000_000, seed=0):
         ...     file.write(block.tobytes())
         """
-        n, seed, start = _address(n, seed, start)
+        n, seed, start = address(n, seed, start)
         self._engine.check_open()
         return self._blocks(n, self._digits(n, digit), seed, start)
 
     def _blocks(self, n: int, digits: NDArray[np.uint8] | None, seed: int, start: int) -> Iterator[NDArray[np.uint8]]:
         for first in range(0, n, _BLOCK):
-            images = _allocate(min(_BLOCK, n - first))  # (b, 28, 28)
+            images = allocate(min(_BLOCK, n - first))  # (b, 28, 28)
             self._draw(images, None if digits is None else digits[first : first + _BLOCK], seed, start + first)
             yield images
 
@@ -177,11 +168,11 @@ class Generator:
 
     def latents(self, n: int = 1, *, seed: int = 0, start: int = 0) -> NDArray[np.float32]:
         """The latents (n, latent_size), float32 and unit normal, that `generate` decodes for the same arguments."""
-        n, seed, start = _address(n, seed, start)
+        n, seed, start = address(n, seed, start)
         try:
             return latents(n, self.model.latent_size, seed, start)
         except (MemoryError, ValueError) as error:
-            raise _too_many(n) from error
+            raise too_many(n) from error
 
     def decode(self, z: ArrayLike, label: ArrayLike | None = None) -> NDArray[np.float32]:
         """Digits (n, 28, 28), float32 in [0, 1], ink 1, from latents `z` (n, latent_size) of your own.
@@ -189,14 +180,14 @@ class Generator:
         The CGAN needs a `label` (n, 10): one-hot, or a mixture that lies between digits. Raises InputError for other
         shapes, values that are not finite or beyond ±1,000,000, and for a label where the model takes none.
         """
-        latent = _matrix("z", z, self.model.latent_size)
+        latent = matrix("z", z, self.model.latent_size)
         if not self.model.classes:
             if label is not None:
                 raise InputError(self._no_digits())
             return self._decode(latent, None)
         if label is None:
             raise InputError(f"The {self.model.name} needs a label of shape (n, {self.model.classes}) beside z.")
-        labels = _matrix("label", label, self.model.classes)
+        labels = matrix("label", label, self.model.classes)
         if len(labels) != len(latent):
             raise InputError(f"z has {len(latent)} rows and label {len(labels)}: give one label for each latent.")
         return self._decode(latent, labels)
@@ -227,15 +218,15 @@ class Generator:
         """
         from mnistgen import walks  # here, since one digit needs none of it
 
-        places = _integers("a seed", seeds, SEED_END)
+        places = integers("a seed", seeds, SEED_END)
         shown = self._labels(digits)
-        frames = _integer("the count of frames", frames, INDEX_END, least=1)
+        frames = integer("the count of frames", frames, INDEX_END, least=1)
         stops = max(len(places), len(shown))
         if stops < 2:
             raise InputError(
                 "A walk needs two stops at least: give it more seeds, or digits where the model takes them."
             )
-        images = _allocate(walks.length(stops, frames, loop))  # (length, 28, 28)
+        images = allocate(walks.length(stops, frames, loop))  # (length, 28, 28)
         z = np.concatenate([self.latents(seed=seed) for seed in walks.in_turn(places, stops)])  # (stops, latent)
         feed = {"z": walks.path(z, frames, loop, walks.straight if self.model.latent_size == 2 else walks.slerp)}
         if self.model.classes:
@@ -253,8 +244,8 @@ class Generator:
 
         if self.model.latent_size != 2 or self.model.classes:
             raise InputError(f"The {self.model.name} has no plane of latents to draw: the vae has.")
-        side = _integer("the side of a grid", side, 2**31, least=1)
-        return self._fill(_allocate(side**2), {"z": walks.plane(side)})
+        side = integer("the side of a grid", side, 2**31, least=1)
+        return self._fill(allocate(side**2), {"z": walks.plane(side)})
 
     def _fill(self, images: NDArray[np.uint8], inputs: Feed) -> NDArray[np.uint8]:
         """`images` (n, 28, 28), filled with what the model draws from `inputs` (n, ·)."""
@@ -274,7 +265,7 @@ class Generator:
             return [0]
         if not self.model.classes:
             raise InputError(self._no_digits())
-        return _integers("a digit", digits, self.model.classes)
+        return integers("a digit", digits, self.model.classes)
 
     def _digits(self, n: int, digit: int | Digits | None) -> NDArray[np.uint8] | None:
         """What each image shall show, (n,), or None where that is left to the image's index or to the model."""
@@ -282,12 +273,10 @@ class Generator:
             return None
         if not self.model.classes:
             raise InputError(self._no_digits())
-        if isinstance(digit, list | tuple | range | np.ndarray) and np.ndim(digit):
-            if len(digit) != n:
-                raise InputError(f"digit names {len(digit)} digits for {n} images: give one for all, or one for each.")
-            return np.array([_integer("a digit", one, self.model.classes) for one in digit], dtype=np.uint8)
-        one = np.uint8(_integer("a digit", cast(SupportsIndex, digit), self.model.classes))
-        return np.broadcast_to(one, (n,))
+        digits = integers("a digit", digit, self.model.classes)
+        if len(digits) != n and is_several(digit):
+            raise InputError(f"digit names {len(digits)} digits for {n} images: give one for all, or one for each.")
+        return np.broadcast_to(np.array(digits, dtype=np.uint8), (n,))
 
     def _no_digits(self) -> str:
         return f"The {self.model.name} draws whatever comes, no digit that is asked for: the cgan does."
@@ -300,60 +289,3 @@ def one_hot(digits: NDArray[np.integer], classes: int = 10) -> NDArray[np.float3
     """Digits (n,) → labels (n, classes), 1 in the digit's column and 0 elsewhere."""
     labels: NDArray[np.float32] = np.eye(classes, dtype=np.float32)[digits]
     return labels
-
-
-def _address(n: int, seed: int, start: int) -> tuple[int, int, int]:
-    """The three as Python integers; raises InputError where they are none, or out of range."""
-    n = _integer("the count n", n, INDEX_END, least=1)
-    seed = _integer("a seed", seed, SEED_END)
-    start = _integer("start", start, INDEX_END)
-    if start + n > INDEX_END:
-        raise InputError(f"A seed has {INDEX_END} images: start {start} and count {n} go beyond them.")
-    return n, seed, start
-
-
-def _integer(what: str, value: SupportsIndex, end: int, least: int = 0) -> int:
-    valid = f"that is a whole number from {least} to {end - 1}"
-    try:
-        number = operator.index(value)
-    except TypeError as error:
-        raise InputError(f"{value!r} is not {what}: {valid}.") from error
-    if not least <= number < end:
-        shown = number if abs(number) < 2**128 else "So large a number"  # Python refuses to print very long ones
-        raise InputError(f"{shown} is not {what}: {valid}.")
-    return number
-
-
-def _integers(what: str, values: int | Digits, end: int) -> list[int]:
-    """One or several values as Python integers; raises InputError where there are none, or one is out of range."""
-    several = values.ndim > 0 if isinstance(values, np.ndarray) else isinstance(values, list | tuple | range)
-    listed = cast(Digits, values) if several else [cast(SupportsIndex, values)]
-    numbers = [_integer(what, one, end) for one in listed]
-    if not numbers:
-        raise InputError(f"An empty list does not hold {what}: give at least one.")
-    return numbers
-
-
-def _matrix(name: str, value: ArrayLike, width: int) -> NDArray[np.float32]:
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # rows of several lengths
-        raise InputError(f"{name} is no array: give one of shape (n, {width}).") from error
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} is no array of real numbers: give one of shape (n, {width}).")
-    if array.ndim != 2 or array.shape[1] != width or not len(array):
-        raise InputError(f"{name} has shape {array.shape}: give one of shape (n, {width}), n at least 1.")
-    if not (np.abs(array) <= _LARGEST).all():
-        raise InputError(f"{name} holds values that are not finite, or beyond ±{_LARGEST:,}: give smaller ones.")
-    return np.ascontiguousarray(array, dtype=np.float32)
-
-
-def _allocate(n: int) -> NDArray[np.uint8]:
-    try:
-        return np.empty((n, 28, 28), dtype=np.uint8)
-    except (MemoryError, ValueError) as error:
-        raise _too_many(n) from error
-
-
-def _too_many(n: int) -> InputError:
-    return InputError(f"{n} images do not fit into memory: ask for fewer at a time, and go on with start.")
