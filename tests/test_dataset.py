@@ -236,11 +236,25 @@ cli.main()
 """
 
 
+DAWDLE = """
+import signal, time
+from mnistgen import Generator
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which tests run in the background of a shell would ignore
+generate, blocks = Generator.generate, iter(range(3))
+def dawdle(*arguments, **options):
+    if next(blocks, None) is None:
+        time.sleep(60)
+    return generate(*arguments, **options)
+Generator.generate = dawdle
+"""
+"""For WRITE to come first: it draws three blocks, and then takes its time."""
+
+
 def start(folder):
-    """The command, in a process of its own, that has drawn some more."""
+    """The command, in a process of its own, that has drawn some more, and does not finish."""
     images = folder / "digits" / ".unfinished" / "idx" / "MNIST" / "raw" / "train-images-idx3-ubyte"
     before = images.stat().st_size if images.exists() else 16
-    process = subprocess.Popen([sys.executable, "-c", WRITE], cwd=folder, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", DAWDLE + WRITE], cwd=folder, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not (images.exists() and images.stat().st_size > before):
         time.sleep(0.001)
     return process
