@@ -62,6 +62,7 @@ def tree(folder):
 def contents(out, kind):
     """Images and labels of both sets, as users of the kind read them."""
     if kind == "idx":
+        pytest.importorskip("torch")
         from training.vision import MNIST  # a slow import
 
         sets = [MNIST(str(out), train=train) for train in (True, False)]
@@ -151,6 +152,7 @@ def test_every_kind_holds_the_images_of_the_addresses_with_their_labels(quick, t
 
 
 def test_torchvision_gives_an_idx_dataset_to_a_data_loader(quick, tmp_path):
+    pytest.importorskip("torch")
     from torch.utils.data import DataLoader
     from torchvision.transforms import ToTensor
 
@@ -165,6 +167,7 @@ def test_torchvision_gives_an_idx_dataset_to_a_data_loader(quick, tmp_path):
 
 
 def test_a_dataset_without_a_test_set_has_all_in_the_training_set(tmp_path):
+    pytest.importorskip("torch")
     from training.vision import MNIST
 
     for kind in ("idx", "npz", "png"):

@@ -245,6 +245,7 @@ def test_the_web_server_refuses_in_a_sentence(address, sentence):
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # as newer Pythons warn of it
 def test_the_endless_data_set_holds_the_same_whatever_the_number_of_workers(cgan):
+    pytest.importorskip("torch")
     from torch.utils.data import DataLoader
 
     digits = example("torch_stream").Digits(batch=8, seed=3)
