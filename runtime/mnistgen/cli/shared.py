@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +58,33 @@ def deliver(content: bytes, path: Path) -> None:
         write_whole(path, content)
 
 
-def parse_digits(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
-    """Digits as one types them: 5, or a list 3,1,4, or a range 0-9, or both."""
-    if text is None:
-        return None
-    digits: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9])\s*(?:-\s*([0-9])\s*)?", part)
-        if not match or (match[2] and match[2] < match[1]):
-            raise click.BadParameter(
-                f"{text!r} is not a digit from 0 to 9, a list such as 3,1,4, or a range such as 0-9."
-            )
-        digits += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return digits
+Parser = Callable[[click.Context, click.Parameter, str | None], list[int] | None]
+"""Of an option's text, as click wants it."""
+
+
+def numbers(what: str, end: int, most: int | None = None) -> Parser:
+    """Reads numbers below `end`, as many stops as `most`, as one types them: 5, or a list 3,1,4, or a range 0-9."""
+
+    def parse(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
+        if text is None:
+            return None
+        listed: list[int] = []
+        for part in text.split(","):
+            match = re.fullmatch(r"\s*([0-9]{1,20})\s*(?:-\s*([0-9]{1,20})\s*)?", part)
+            first, last = (int(match[1]), int(match[2] or match[1])) if match else (end, end)
+            if not first <= last < end:
+                raise click.BadParameter(
+                    f"{part!r} is not {what} from 0 to {end - 1}, a list such as 3,1,4, or a range such as 0-9."
+                )
+            if most is not None and len(listed) + last - first >= most:
+                raise click.BadParameter(f"{part!r} is too far to go: name {most} stops at most.")
+            listed += range(first, last + 1)
+        return listed
+
+    return parse
+
+
+parse_digits = numbers("a digit", 10)
 
 
 def call(command: click.Command, name: str, arguments: list[str] | None = None) -> int:

@@ -1,10 +1,8 @@
 """`mnistgen walk`: digits that turn into others."""
 
 import json
-import re
 import secrets
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -12,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistgen import animation, images, walks
-from mnistgen.cli.shared import FILE, SETTINGS, device_option, json_option, manifest
+from mnistgen.cli.shared import FILE, SETTINGS, device_option, json_option, manifest, numbers
 from mnistgen.errors import InputError
 from mnistgen.files import check_folder, write_whole
 from mnistgen.formats import MOST_PIXELS
@@ -32,34 +30,16 @@ _MILLISECONDS = 40
 _FORMATS = ("gif", "webp", "png")
 
 
-def _numbers(what: str, end: int) -> Callable[[click.Context, click.Parameter, str | None], list[int] | None]:
-    """Reads numbers below `end` as one types them: 5, or a list 3,1,4, or a range 0-9, or both."""
-
-    def parse(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
-        if text is None:
-            return None
-        numbers: list[int] = []
-        for part in text.split(","):
-            match = re.fullmatch(r"\s*([0-9]{1,20})\s*(?:-\s*([0-9]{1,20})\s*)?", part)
-            first, last = (int(match[1]), int(match[2] or match[1])) if match else (end, end)
-            if not first <= last < end:
-                raise click.BadParameter(
-                    f"{part!r} is not {what} from 0 to {end - 1}, a list such as 3,1,4, or a range such as 0-9."
-                )
-            if len(numbers) + last - first >= MOST_FRAMES:
-                raise click.BadParameter(f"{part!r} is too far to go: name {MOST_FRAMES} stops at most.")
-            numbers += range(first, last + 1)
-        return numbers
-
-    return parse
-
-
 @click.command(context_settings=SETTINGS)
 @click.option("--model", "name", default="cgan", show_default=True, help="What draws: vae, gan, cgan or cgan-int8.")
 @click.option(
-    "--seeds", callback=_numbers("a seed", SEED_END), help="Where to stop: 1,2,3, or 1-5.  [default: new ones]"
+    "--seeds",
+    callback=numbers("a seed", SEED_END, MOST_FRAMES),
+    help="Where to stop: 1,2,3, or 1-5.  [default: new ones]",
 )
-@click.option("--digits", callback=_numbers("a digit", 10), help="What to show there (cgan only): 3,8, or 0-9.")
+@click.option(
+    "--digits", callback=numbers("a digit", 10, MOST_FRAMES), help="What to show there (cgan only): 3,8, or 0-9."
+)
 @click.option(
     "--frames", type=click.IntRange(1, MOST_FRAMES), default=_FRAMES, show_default=True, help="From stop to stop."
 )
