@@ -114,21 +114,7 @@ def command(
     path = out or Path(f"{_stem(model.name, digits, text, n, seed, start)}.{kind}")
     check_target(path, binary=kind not in formats.TEXTS)
     _check_boxes(boxes)
-    record = Record(
-        mnistgen=__version__,
-        model=model.name,
-        sha256=model.sha256,
-        provider="",  # known when the model is open
-        seed=seed,
-        start=start,
-        n=n,
-        digits=tuple(digits[i % len(digits)] for i in range(n)) if digits else None,
-        text=text,
-        format=kind,
-        scale=scale or formats.SCALE if "scale" in LAYOUT[kind] else 1,
-        columns=columns or images.COLUMNS,
-        invert=invert,
-    )
+    record = _record(model, seed, start, n, digits, text, kind, scale, columns, invert)
     record.check_size()
     generator = Generator(listed, model.name, device)
     record = record._replace(provider=generator.provider)
@@ -195,6 +181,36 @@ def _digits(
     if digits is None and model.classes:
         return [index % model.classes for index in indices[: model.classes]]  # as Generator.generate has it
     return digits
+
+
+def _record(
+    model: Model,
+    seed: int,
+    start: int,
+    n: int,
+    digits: list[int] | None,
+    text: str | None,
+    kind: str,
+    scale: int | None,
+    columns: int | None,
+    invert: bool,
+) -> Record:
+    """What the picture is to show, with what is usual in the place of what was not asked for."""
+    return Record(
+        mnistgen=__version__,
+        model=model.name,
+        sha256=model.sha256,
+        provider="",  # known when the model is open
+        seed=seed,
+        start=start,
+        n=n,
+        digits=tuple(digits[i % len(digits)] for i in range(n)) if digits else None,
+        text=text,
+        format=kind,
+        scale=scale or formats.SCALE if "scale" in LAYOUT[kind] else 1,
+        columns=columns or images.COLUMNS,
+        invert=invert,
+    )
 
 
 def _stem(model: str, digits: list[int] | None, text: str | None, n: int, seed: int, start: int) -> str:
