@@ -23,10 +23,10 @@ def philox4x64(counter: int, key: int) -> list[int]:
     return c
 
 
-def latent(size: int, seed: int, index: int) -> list[float]:
-    """The latent of image `index` of `seed`, `size` numbers rounded to float32."""
+def latent(size: int, seed: int, index: int, attempt: int = 0) -> list[float]:
+    """The latent of image `index` of `seed`, or of a later attempt at it, `size` numbers rounded to float32."""
     blocks = -(-size // 4)
-    words = [word for block in range(blocks) for word in philox4x64(index * blocks + 1 + block, seed)]
+    words = [word for block in range(blocks) for word in philox4x64(index * blocks + 1 + block, seed | attempt << 64)]
     normals: list[float] = []
     for a, b in zip(words[::2], words[1::2], strict=True):
         u, v = ((a >> 11) + 1) * 2.0**-53, (b >> 11) * 2.0**-53
@@ -36,6 +36,8 @@ def latent(size: int, seed: int, index: int) -> list[float]:
 
 
 ADDRESSES = [(0, 0), (0, 1), (7, 123_456), (2**32, 59_999), (2**64 - 1, 0), (2**64 - 1, 2**63 - 1)]
+RESERVED = [1, 2, 1, 3, 199, 1]
+"""An attempt at each of these addresses."""
 
 if __name__ == "__main__":
     vectors = [
@@ -43,5 +45,10 @@ if __name__ == "__main__":
         {"size": size, "seed": str(seed), "index": str(index), "latent": latent(size, seed, index)}
         for size in (2, 100, 128)
         for seed, index in ADDRESSES
+    ]
+    vectors += [
+        {"size": size, "seed": str(seed), "index": str(index), "attempt": k, "latent": latent(size, seed, index, k)}
+        for size in (2, 100, 128)
+        for (seed, index), k in zip(ADDRESSES, RESERVED, strict=True)
     ]
     print("[\n" + ",\n".join(map(json.dumps, vectors)) + "\n]")
