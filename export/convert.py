@@ -31,8 +31,13 @@ def convert(graph: Graph, module: nn.Module, metadata: Mapping[str, str]) -> byt
 
     Raises ExportError where ONNX's own checker refuses the result.
     """
-    names = list(graph.inputs)
-    example = tuple(torch.zeros(2, width) for width in graph.inputs.values())  # a batch of 1 would freeze N to 1
+    return traced(module, {name: (width,) for name, width in graph.inputs.items()}, "image", metadata)
+
+
+def traced(module: nn.Module, inputs: Mapping[str, tuple[int, ...]], output: str, metadata: Mapping[str, str]) -> bytes:
+    """The same of any module, whose `inputs` have these shapes by name, the batch N before each."""
+    names = list(inputs)
+    example = tuple(torch.zeros(2, *shape) for shape in inputs.values())  # a batch of 1 would freeze N to 1
     batch = torch.export.Dim("N", min=1)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own deprecations, which say nothing of the model
@@ -43,7 +48,7 @@ def convert(graph: Graph, module: nn.Module, metadata: Mapping[str, str]) -> byt
             dynamo=True,
             opset_version=OPSET,
             input_names=names,
-            output_names=["image"],
+            output_names=[output],
             dynamic_shapes=tuple({0: batch} for _ in names),
             external_data=False,
             verbose=False,

@@ -6,7 +6,7 @@ import click
 
 from export import weights
 from export.graphs import SHIPPED, original
-from export.publish import certified_as, listed, manifest_bytes, press, publish
+from export.publish import certified_as, listed, listed_verifier, manifest_bytes, press, publish
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -46,7 +46,7 @@ def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path
         click.echo(
             f"{name}: {len(content):,} bytes, at most {difference:.1e} from PyTorch, SHA-256 {models[name].sha256}"
         )
-    contents[artifacts / "manifest.json"] = manifest_bytes(models)
+    contents[artifacts / "manifest.json"] = manifest_bytes(models, listed_verifier(artifacts))
     publish(contents)
     click.echo(f"Written to {artifacts}.")
 

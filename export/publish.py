@@ -20,7 +20,7 @@ from export.errors import ExportError
 from export.graphs import GRAPHS, INT8, SHIPPED, Graph, original
 from export.weights import Weights
 from mnistgen.errors import ArtifactError
-from mnistgen.manifest import SCHEMA, Manifest, Model
+from mnistgen.manifest import SCHEMA, Manifest, Model, Verifier
 from training.files import replace_files
 
 
@@ -80,21 +80,33 @@ def certified_as(model: Model, before: Model | None) -> Model:
 
 def listed(artifacts: Path) -> dict[str, Model]:
     """The models that the manifest in `artifacts` lists already; none where there is no manifest."""
+    manifest = _manifest(artifacts)
+    return manifest.models if manifest else {}
+
+
+def listed_verifier(artifacts: Path) -> Verifier | None:
+    """The verifier that the manifest in `artifacts` lists already, if it does."""
+    manifest = _manifest(artifacts)
+    return manifest.verifier if manifest else None
+
+
+def _manifest(artifacts: Path) -> Manifest | None:
     if not (artifacts / "manifest.json").exists():
-        return {}
+        return None
     try:
-        return Manifest(artifacts).models
+        return Manifest(artifacts)
     except ArtifactError as error:
         raise ExportError(f"{artifacts / 'manifest.json'} cannot be read: delete it, and export with --all.") from error
 
 
-def manifest_bytes(models: Mapping[str, Model]) -> bytes:
-    """The manifest that lists `models`."""
+def manifest_bytes(models: Mapping[str, Model], verifier: Verifier | None = None) -> bytes:
+    """The manifest that lists `models`, and the `verifier` if there is one."""
     facts = {
         name: {key: value for key, value in asdict(models[name]).items() if key != "name"}
         for name in sorted(models, key=[*SHIPPED, *models].index)
     }
-    return (json.dumps({"schema": SCHEMA, "models": facts}, indent=2) + "\n").encode()
+    other = {"verifier": asdict(verifier)} if verifier else {}
+    return (json.dumps({"schema": SCHEMA, "models": facts, **other}, indent=2) + "\n").encode()
 
 
 def publish(contents: dict[Path, bytes]) -> None:

@@ -16,7 +16,7 @@ from export.errors import ExportError
 from export.graphs import GRAPHS, SHIPPED, original
 from export.likelihood import likelihood
 from export.measure import VERSION, Reference, Sizes, floor, load_reader, measure
-from export.publish import exported, listed, manifest_bytes, publish
+from export.publish import exported, listed, listed_verifier, manifest_bytes, publish
 from export.weights import Weights
 from training import data
 
@@ -67,7 +67,7 @@ def certify(names: list[str], artifacts: Path, mnist: Path, sizes: Sizes = Sizes
         failures += [f"{name}: {words}" for words in facts["missed"]]
         models[name] = replace(models[name], quality=facts)
         click.echo(_line(name, summary))
-    publish({artifacts / "manifest.json": manifest_bytes(models)})
+    publish({artifacts / "manifest.json": manifest_bytes(models, listed_verifier(artifacts))})
     return failures
 
 

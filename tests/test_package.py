@@ -26,12 +26,12 @@ def wheel(tmp_path_factory) -> Path:
     return built
 
 
-def test_the_wheel_holds_mnistgen_and_the_models_and_nothing_else(wheel):
+def test_the_wheel_holds_mnistgen_the_models_and_the_verifier_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"mnistgen", f"mnistgen-{mnistgen.__version__}.dist-info"}
     assert {name for name in names if "artifacts" in name} == {
         "mnistgen/artifacts/manifest.json",
-        *(f"mnistgen/artifacts/{name}.onnx" for name in MODELS),
+        *(f"mnistgen/artifacts/{name}.onnx" for name in (*MODELS, "verifier")),
     }
     assert "mnistgen/py.typed" in names
     assert not [name for name in names if name.endswith((".safetensors", ".pt"))]

@@ -6,6 +6,7 @@ MnistgenError
 ├── ArtifactError            a model or the manifest is missing, damaged or too new
 ├── MissingPackageError      a package that is needed is not installed (also an ImportError)
 ├── DeviceError              the device that was asked for cannot be used
+├── IllegibleError           no draw of an image was read as asked
 ├── ProvenanceError          a file does not say how it was drawn, or not in a way that can be read
 └── OutputError              a file cannot be written (also an OSError)
 
@@ -35,6 +36,10 @@ class MissingPackageError(MnistgenError, ImportError):
 
 class DeviceError(MnistgenError):
     """The device that was asked for cannot be used; the message says why and what to do."""
+
+
+class IllegibleError(MnistgenError):
+    """An image was not read as asked in as many draws as there are; nothing that was not is returned."""
 
 
 class ProvenanceError(MnistgenError):

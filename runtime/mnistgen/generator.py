@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -18,6 +19,7 @@ from mnistgen.session import Feed
 
 if TYPE_CHECKING:
     from mnistgen.text import Text
+    from mnistgen.verify import Verified, Verifier
 
 _BLOCK = 1024
 """Images that a stream draws at a time."""
@@ -55,6 +57,7 @@ class Generator:
     def __init__(self, manifest: Manifest, model: str, device: str, threads: int | None = None):
         self.model: Model = manifest.model(model)
         """What the manifest says of the model."""
+        self._manifest = manifest
         self._made = f"mnistgen.load({model!r}, device={device!r})"
         if threads is not None:
             threads = integer("a count of threads", threads, MOST_THREADS + 1, least=1)
@@ -91,6 +94,7 @@ class Generator:
         or inherited before stays open.
         """
         self._engine.close()
+        self.__dict__.pop("_verifier", None)
 
     def __enter__(self) -> Self:
         return self
@@ -101,19 +105,48 @@ class Generator:
         self.close()
 
     def generate(
-        self, n: int = 1, *, digit: int | Digits | None = None, seed: int = 0, start: int = 0
+        self, n: int = 1, *, digit: int | Digits | None = None, seed: int = 0, start: int = 0, verify: bool = False
     ) -> NDArray[np.uint8]:
         """Digits (n, 28, 28), uint8, ink 255: the images `start` to `start` + `n` - 1 of `seed`.
 
         `digit` is what to draw, one number from 0 to 9 for all images or one for each; without it the CGAN's image i
-        shows i modulo 10. Raises InputError for impossible values, for a `digit` where the model takes none, and once
-        the generator is closed.
+        shows i modulo 10. With `verify`, the images are those of `generate_verified`, and any model takes a `digit`.
+        Raises InputError for impossible values, for a `digit` where the model takes none, and once the generator is
+        closed.
         """
+        if verify:
+            return self.generate_verified(n, digit=digit, seed=seed, start=start).images
         n, seed, start = address(n, seed, start)
         digits = self._digits(n, digit)
         images = allocate(n)  # (n, 28, 28)
         self._draw(images, digits, seed, start)
         return images
+
+    def generate_verified(
+        self, n: int = 1, *, digit: int | Digits | None = None, seed: int = 0, start: int = 0
+    ) -> "Verified":
+        """As `generate`, but each digit is read back, and drawn anew until it is read as asked.
+
+        Where nothing is asked for, the CGAN's image i shows i modulo 10, and any digit will do of the others. Returns
+        images (n, 28, 28), what they were read as (n,), and how many draws they took (n,). Raises IllegibleError where
+        an image is not legible after `mnistgen.verify.MOST_ATTEMPTS` draws, ArtifactError where the artifacts have no
+        verifier, and else what `generate` raises.
+
+        >>> gen.generate_verified(100, digit=5).attempts.sum()  # 100, and one for each digit that was drawn anew
+        """
+        from mnistgen.verify import Request  # here, so that who does not verify need not wait for it
+
+        n, seed, start = address(n, seed, start)
+        asked = self._digits(n, digit, verified=True)
+        if asked is None and self.model.classes:
+            asked = self._in_turn(n, start)
+        return Request(self._engine, self.model, self._verifier, n, asked, seed, start).draw()
+
+    @cached_property
+    def _verifier(self) -> "Verifier":
+        from mnistgen.verify import Verifier
+
+        return Verifier(self._manifest)
 
     def stream(
         self, n: int, *, digit: int | Digits | None = None, seed: int = 0, start: int = 0
@@ -141,22 +174,22 @@ class Generator:
         def feed(chunk: slice) -> Feed:
             size, first = chunk.stop - chunk.start, start + chunk.start
             z = latents(size, self.model.latent_size, seed, first)  # (size, latent)
-            classes = self.model.classes
-            if not classes:
+            if not self.model.classes:
                 return {"z": z}
-            shown = (first % classes + np.arange(size)) % classes if digits is None else digits[chunk]  # (size,)
-            return {"z": z, "label": one_hot(shown, classes)}
+            shown = self._in_turn(size, first) if digits is None else digits[chunk]  # (size,)
+            return {"z": z, "label": one_hot(shown, self.model.classes)}
 
         def keep(chunk: slice, drawn: NDArray[np.float32]) -> None:
             images[chunk] = np.rint(drawn * 255)
 
         self._engine.draw(len(images), feed, keep)
 
-    def text(self, text: str, *, seed: int = 0, start: int = 0) -> "Text":
+    def text(self, text: str, *, seed: int = 0, start: int = 0, verify: bool = False) -> "Text":
         """A number or date as one picture, each digit in a hand of its own, and where the digits are in it.
 
         Its digits are the images `start`, `start` + 1 and so on of `seed`; between them may stand - . : / , + and
-        spaces. Raises InputError for other characters, for a text without a digit, and where the model takes none.
+        spaces. With `verify` they are those of `generate_verified`, and any model can write. Raises InputError for
+        other characters, for a text without a digit, and where the model takes none; else what `generate` raises.
 
         >>> written = gen.text("2026-11-22", seed=0)
         >>> written.picture.shape, written.boxes[0].digit  # uint8 (28, width)
@@ -164,7 +197,7 @@ class Generator:
         """
         from mnistgen.text import write  # here, since one digit on a command line need not wait for it
 
-        return write(self, text, seed, start)
+        return write(self, text, seed, start, verify)
 
     def latents(self, n: int = 1, *, seed: int = 0, start: int = 0) -> NDArray[np.float32]:
         """The latents (n, latent_size), float32 and unit normal, that `generate` decodes for the same arguments."""
@@ -267,13 +300,18 @@ class Generator:
             raise InputError(self._no_digits())
         return integers("a digit", digits, self.model.classes)
 
-    def _digits(self, n: int, digit: int | Digits | None) -> NDArray[np.uint8] | None:
+    def _in_turn(self, n: int, first: int) -> NDArray[np.uint8]:
+        """What images `first` to `first` + `n` - 1 show, (n,), where nothing is asked for."""
+        classes = self.model.classes
+        return ((first % classes + np.arange(n)) % classes).astype(np.uint8)
+
+    def _digits(self, n: int, digit: int | Digits | None, verified: bool = False) -> NDArray[np.uint8] | None:
         """What each image shall show, (n,), or None where that is left to the image's index or to the model."""
         if digit is None:
             return None
-        if not self.model.classes:
-            raise InputError(self._no_digits())
-        digits = integers("a digit", digit, self.model.classes)
+        if not self.model.classes and not verified:
+            raise InputError(f"{self._no_digits()} So does any model with verify=True.")
+        digits = integers("a digit", digit, self.model.classes or 10)
         if len(digits) != n and is_several(digit):
             raise InputError(f"digit names {len(digits)} digits for {n} images: give one for all, or one for each.")
         return np.broadcast_to(np.array(digits, dtype=np.uint8), (n,))

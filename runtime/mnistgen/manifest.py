@@ -54,10 +54,39 @@ class Model:
     """The certificate of what the model's digits are worth; empty where there is none."""
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            plain = get_origin(each.type) or each.type
-            if not isinstance(getattr(self, each.name), plain):  # type: ignore[arg-type]
-                raise TypeError(each.name)
+        _check_types(self)
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """The classifier that reads digits back (`mnistgen.verify`), described in the same words as a model."""
+
+    file: str
+    sha256: str
+    bytes: int
+    inputs: dict[str, list[str | int]]
+    outputs: dict[str, list[str | int]]
+    opset: int
+    ir_version: int
+    training_data: str
+    recipe: str
+    epochs: int
+    git_revision: str
+    weights_sha256: str
+    training: dict[str, Any]
+    verification: dict[str, Any]
+    test_accuracy: float
+    """Share of MNIST's test set that it reads rightly."""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+
+
+def _check_types(facts: Model | Verifier) -> None:
+    for each in fields(facts):
+        plain = get_origin(each.type) or each.type
+        if not isinstance(getattr(facts, each.name), plain):  # type: ignore[arg-type]
+            raise TypeError(each.name)
 
 
 class Manifest:
@@ -78,6 +107,8 @@ class Manifest:
                 name: Model(name=name, **{key: facts[key] for key in known & ({*facts} | required)})
                 for name, facts in read["models"].items()
             }
+            self.verifier = _verifier(read["verifier"]) if "verifier" in read else None
+            """The verifier, or None: a manifest need not list one."""
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ArtifactError(f"{self.path} is no manifest of mnistgen: {_REINSTALL}.") from error
 
@@ -101,7 +132,13 @@ class Manifest:
             raise UnknownModelError(f"There is no model {name!r}: choose one of {', '.join(self.models)}.")
         return self.models[name]
 
-    def read_bytes(self, model: Model) -> bytes:
+    def read_verifier(self) -> bytes:
+        """The bytes of the verifier's ONNX file; raises ArtifactError where none is listed, or as `read_bytes`."""
+        if not self.verifier:
+            raise ArtifactError(f"{self.path} lists no verifier: draw without verifying.")
+        return self.read_bytes(self.verifier)
+
+    def read_bytes(self, model: Model | Verifier) -> bytes:
         """The bytes of the model's ONNX file, which have the SHA-256 of the manifest; raises ArtifactError else."""
         path = self.folder / model.file
         try:
@@ -111,6 +148,10 @@ class Manifest:
         if hashlib.sha256(data).hexdigest() != model.sha256:
             raise ArtifactError(f"The model {path} is damaged (its SHA-256 is not the manifest's): {_REINSTALL}.")
         return data
+
+
+def _verifier(facts: dict[str, Any]) -> Verifier:
+    return Verifier(**{each.name: facts[each.name] for each in fields(Verifier)})
 
 
 _REINSTALL = "install mnistgen anew"

@@ -11,7 +11,7 @@ import numpy as np
 from mnistgen.errors import ArtifactError, MnistgenError
 from mnistgen.generator import one_hot
 from mnistgen.latents import latents
-from mnistgen.manifest import SCHEMA, Manifest, Model
+from mnistgen.manifest import SCHEMA, Manifest, Model, Verifier, artifacts_folder
 from mnistgen.provenance import NAME
 from mnistgen.session import open_session, run_session
 
@@ -47,7 +47,11 @@ class ModelFile(Manifest):
         (model,) = self.models.values()
         return model
 
-    def read_bytes(self, model: Model) -> bytes:
+    def read_verifier(self) -> bytes:
+        """Those of the verifier that comes with mnistgen, as a file of one's own brings none."""
+        return Manifest(artifacts_folder()).read_verifier()
+
+    def read_bytes(self, model: Model | Verifier) -> bytes:
         """The bytes of the file that was checked; raises ArtifactError where it is not the same any more."""
         data = self._bytes()
         if hashlib.sha256(data).hexdigest() != model.sha256:

@@ -76,11 +76,11 @@ def check_text(text: str) -> None:
         )
 
 
-def write(generator: "Generator", text: str, seed: int, start: int) -> Text:
+def write(generator: "Generator", text: str, seed: int, start: int, verify: bool = False) -> Text:
     """`text` as a picture, its digits the images of `seed` from `start` on, one after the other."""
     check_text(text)
     digits = digits_of(text)
-    hands = iter(generator.generate(len(digits), digit=digits, seed=seed, start=start))
+    hands = iter(generator.generate(len(digits), digit=digits, seed=seed, start=start, verify=verify))
     picture = np.zeros((HEIGHT, width_of(text)), dtype=np.uint8)
     boxes = []
     x = 0
