@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 import mnistgen
 from export.errors import ExportError
 from export.graphs import SHIPPED
+from mnistgen import verify
 from mnistgen.latents import SEED_END
+from mnistgen.manifest import Manifest
 from training import data, vision  # noqa: F401  (vision makes torchvision importable beside any build of PyTorch)
 
 PACKAGE = "digit-recognizer-py==0.1.0"
@@ -31,8 +33,8 @@ def main(names: tuple[str, ...], n: int, seed: int, artifacts: Path, mnist: Path
     """Let a stranger read --n digits of each model, the digits 0 to 9 in turn, verified and not.
 
     The reader comes from the package digit-recognizer-py, which must be installed. Prints a line of JSON for MNIST's
-    test set, then one for each model: the shares read as asked, draws an image, and how many times the processor time
-    of unverified digits it took.
+    test set: the share that the stranger reads rightly, and the share that the verifier would accept. Then one for each
+    model: the shares read as asked, draws an image, and how many times the processor time of unverified digits it took.
 
     \b
     Example:
@@ -40,12 +42,21 @@ def main(names: tuple[str, ...], n: int, seed: int, artifacts: Path, mnist: Path
       python -m export.witness
     """
     stranger = _stranger()
-    test = data.load(mnist, "test")
-    share = _share(stranger, test.images[:, 0].numpy(), test.labels.numpy())
-    click.echo(json.dumps({"reader": PACKAGE, "test_accuracy": share}))
+    click.echo(json.dumps({"reader": PACKAGE, **_of_real_digits(stranger, data.load(mnist, "test"), artifacts)}))
     for name in names or SHIPPED:
         generator = mnistgen.load(name, device="cpu", artifacts=artifacts)
         click.echo(json.dumps({"model": name, "n": n, "seed": seed, **_witnessed(stranger, generator, n, seed)}))
+
+
+def _of_real_digits(stranger: Any, test: data.Digits, artifacts: Path) -> dict[str, float]:
+    images, labels = test.images[:, 0].numpy(), test.labels.numpy()  # (10000, 28, 28), (10000,)
+    verifier = verify.Verifier(Manifest(artifacts))
+    parts = np.array_split(np.arange(len(labels)), 100)
+    probabilities = np.concatenate([verifier.read(images[part])[np.arange(len(part)), labels[part]] for part in parts])
+    return {
+        "test_accuracy": _share(stranger, images, labels),
+        "test_accepted": float((probabilities >= verify.THRESHOLD).mean()),
+    }
 
 
 def _witnessed(stranger: Any, generator: mnistgen.Generator, n: int, seed: int) -> dict[str, float]:

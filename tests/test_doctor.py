@@ -156,6 +156,17 @@ def test_a_missing_model_and_a_damaged_one_are_faults_and_the_others_are_still_t
     assert report.checks[-1].sentence == "CPUExecutionProvider drew a digit by cgan, cgan-int8"
 
 
+def test_a_verifier_that_cannot_read_is_a_warning_and_artifacts_may_have_none(artifacts, examine):
+    (artifacts / "verifier.onnx").write_bytes(b"damaged")
+    faults, able = examine()
+    assert (list(faults), able) == (["verifier-unusable"], True)
+    assert "verifier.onnx is damaged" in faults["verifier-unusable"].sentence
+    manifest = json.loads((artifacts / "manifest.json").read_text())
+    del manifest["verifier"]
+    (artifacts / "manifest.json").write_text(json.dumps(manifest))
+    assert examine() == ({}, True)
+
+
 def test_a_model_of_a_newer_ir_is_a_fault(artifacts, examine):
     content = (artifacts / "vae.onnx").read_bytes()
     replace(artifacts, "vae", content[:2], b"\x08\x63", ir_version=99)  # the first field of a model: its IR version

@@ -231,7 +231,7 @@ def test_what_lies_between_two_digits_is_seldom_accepted(cgan, verifier):
     z = cgan.latents(60, seed=1)
     pairs = [(3, 8), (4, 9), (1, 7), (5, 6), (0, 6), (2, 3)] * 10
     halves = sum(one_hot(np.array(digits)) for digits in zip(*pairs, strict=True)) / 2  # (60, 10)
-    for label, least, most in ((halves, 0, 0.25), (one_hot(np.arange(60) % 10), 0.7, 1)):
+    for label, least, most in ((halves, 0, 0.2), (one_hot(np.arange(60) % 10), 0.5, 1)):
         read = verifier.read(np.rint(cgan.decode(z, label) * 255).astype(np.uint8))
         assert least <= (read.max(1) >= verify.THRESHOLD).mean() <= most
 

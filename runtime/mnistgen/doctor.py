@@ -4,9 +4,11 @@ import os
 import platform
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mnistgen import __version__, cuda
 from mnistgen.errors import ArtifactError, MissingPackageError, MnistgenError
@@ -14,6 +16,7 @@ from mnistgen.generator import Generator
 from mnistgen.manifest import Manifest, Model, artifacts_folder
 from mnistgen.resources import usable_cores
 from mnistgen.session import CUDA, open_device, open_session, version
+from mnistgen.verify import Verifier
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 """Levels of a check: all is well, not all is well but digits can be made, they cannot."""
@@ -132,6 +135,7 @@ def _models(folder: Path, runs: bool) -> list[Check]:
     if opened and opened == intact:
         forms = sorted({f"opset {model.opset} with IR {model.ir_version}" for model in opened})
         checks.append(Check("contract", f"ONNX Runtime takes {' and '.join(forms)}, inputs and outputs as promised"))
+    checks += _verifier(manifest)
     return [*checks, *_devices(manifest, opened)] if opened else checks
 
 
@@ -161,6 +165,17 @@ def _contract(manifest: Manifest, model: Model) -> Check | None:
         )
         return _failed("contract", "contract-broken", broken)
     return None
+
+
+def _verifier(manifest: Manifest) -> list[Check]:
+    """Whether digits can be read back; they can be made without."""
+    if not manifest.verifier:
+        return []
+    try:
+        Verifier(manifest).read(np.zeros((1, 28, 28), np.uint8))
+    except MnistgenError as error:
+        return [replace(_failed("verifier", "verifier-unusable", error), level=WARNING)]
+    return [Check("verifier", "digits can be read back")]
 
 
 def _refused(model: Model, why: str) -> Check:

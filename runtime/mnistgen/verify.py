@@ -21,7 +21,7 @@ from mnistgen.session import Feed, open_session
 
 INPUT, OUTPUT = "image", "probabilities"
 """What the verifier's file calls digits (n, 1, 28, 28) in [0, 1] and probabilities (n, 10)."""
-THRESHOLD = 0.999
+THRESHOLD = 0.9995
 """Least probability of the digit asked for with which an image is accepted."""
 MOST_ATTEMPTS = 300
 """Draws of an image at most; a model without labels takes ten on average for a digit that is asked for."""
