@@ -1,4 +1,4 @@
-"""Pictures say how they were drawn, can be drawn again by it, and are not believed beyond that."""
+"""Pictures, walks and manifolds say how they were drawn, can be drawn again by it, and are not believed beyond that."""
 
 import io
 import json
@@ -6,19 +6,30 @@ import struct
 import sys
 import zipfile
 import zlib
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
 import mnistgen
-from mnistgen import animation, cli, formats, images, provenance
+from mnistgen import animation, cli, contents, formats, images, provenance, records
 
 KINDS = formats.CARRIERS
 FACTS = {
     "mnistgen": "0.1.0", "schema": "1.0", "model": "cgan", "sha256": "0" * 64, "provider": "CPUExecutionProvider",
     "seed": 1, "start": 0, "n": 1, "digits": [5], "text": None, "format": "png", "scale": 1, "columns": 10,
     "invert": False,
+}  # fmt: skip
+"""Of a picture, as they were written before there were records of other kinds."""
+WALK = {
+    "mnistgen": "0.1.0", "schema": "2.0", "kind": "walk", "model": "cgan", "sha256": "0" * 64,
+    "provider": "CPUExecutionProvider", "seeds": [1, 2, 1], "digits": [3, 8, 3], "frames": 4, "loop": False,
+    "format": "gif", "scale": 1, "milliseconds": 40,
+}  # fmt: skip
+MANIFOLD = {
+    "mnistgen": "0.1.0", "schema": "2.0", "kind": "manifold", "model": "vae", "sha256": "0" * 64,
+    "provider": "CPUExecutionProvider", "side": 3, "format": "png", "scale": 1,
 }  # fmt: skip
 
 
@@ -30,7 +41,12 @@ def call(run):
 
 def drawn(run, *arguments):
     """The name of a picture that `mnistgen-run` has drawn."""
-    code, out, err = run("--seed", "7", "--device", "cpu", "--json", *arguments)
+    return made(run, "--seed", "7", *arguments)
+
+
+def made(call, *arguments):
+    """The name of the file that the command has written."""
+    code, out, err = call(*arguments, "--device", "cpu", "--json")
     assert (code, err) == (0, "")
     return json.loads(out)["path"]
 
@@ -47,13 +63,40 @@ def test_info_tells_what_was_drawn(run, call, folder, cgan, kind):
     code, out, err = call("info", name, "--json")
     assert (code, err) == (0, "")
     assert json.loads(out) == FACTS | {
-        "mnistgen": mnistgen.__version__, "sha256": cgan.model.sha256, "seed": 7, "start": 4, "n": 2, "digits": [3, 1],
-        "format": kind, "scale": 1 if kind == "npz" else 8, "invert": True,
+        "mnistgen": mnistgen.__version__, "schema": "1.1", "kind": "picture", "sha256": cgan.model.sha256, "seed": 7,
+        "start": 4, "n": 2, "digits": [3, 1], "format": kind, "scale": 1 if kind == "npz" else 8, "invert": True,
     }  # fmt: skip
     code, out, _ = call("info", name)
     lines = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert (code, lines["digits"], lines["sha256"], lines["invert"]) == (0, "3,1", cgan.model.sha256, "yes")
     assert "text" not in lines
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "milliseconds"), [("gif", "gif", 40), ("webp", "webp", 33), ("png", "png", None)]
+)
+def test_info_tells_how_a_walk_was_drawn_stop_by_stop(call, folder, cgan, kind, ending, milliseconds):
+    options = ["--milliseconds", str(milliseconds)] if milliseconds else []
+    options += ["--seeds", "1,2,3", "--digits", "3,8", "--frames", "2", "--loop", "--out", f"x.{ending}"]
+    name = made(call, "walk", *options)
+    code, out, err = call("info", name, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == WALK | {
+        "mnistgen": mnistgen.__version__, "sha256": cgan.model.sha256, "seeds": [1, 2, 3], "digits": [3, 8, 3],
+        "frames": 2, "loop": True, "format": kind, "scale": 2 if kind == "png" else 8, "milliseconds": milliseconds,
+    }  # fmt: skip
+    lines = dict(line.split(maxsplit=1) for line in call("info", name)[1].splitlines())
+    assert (lines["kind"], lines["seeds"], lines["digits"], lines["loop"]) == ("walk", "1,2,3", "3,8,3", "yes")
+    assert lines.get("milliseconds") == (str(milliseconds) if milliseconds else None)
+
+
+def test_info_tells_how_a_manifold_was_drawn(call, folder):
+    name = made(call, "manifold", "--side", "3", "--scale", "5")
+    facts = json.loads(call("info", name, "--json")[1])
+    sha256 = mnistgen.load("vae", device="cpu").model.sha256
+    assert facts == MANIFOLD | {"mnistgen": mnistgen.__version__, "sha256": sha256, "scale": 5}
+    lines = dict(line.split(maxsplit=1) for line in call("info", name)[1].splitlines())
+    assert (lines["kind"], lines["side"], lines["sha256"]) == ("manifold", "3", sha256)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,6 +115,34 @@ def test_a_replay_has_the_same_pixels_and_the_same_bytes(run, call, folder, kind
     again = name.replace(f".{kind}", f"-replay.{kind}")
     assert (code, out, err) == (0, f"{again}  the same pixels  CPUExecutionProvider\n", "")
     assert (folder / again).read_bytes() == (folder / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("walk", "--seeds", "7", "--frames", "2"),
+        ("walk", "--seeds", f"1,{2**64 - 1}", "--digits", "3,8", "--frames", "3", "--loop"),
+        ("walk", "--seeds", "1-3", "--digits", "5", "--frames", "3", "--format", "webp", "--milliseconds", "33"),
+        ("walk", "--seeds", "1,1,2", "--frames", "3", "--format", "webp", "--loop"),
+        ("walk", "--seeds", "1,1,2", "--frames", "3", "--milliseconds", "60000"),
+        ("walk", "--model", "gan", "--seeds", "1,2,3", "--frames", "4", "--format", "png"),
+        ("walk", "--model", "vae", "--seeds", "1,2,3", "--frames", "1", "--format", "png", "--loop", "--scale", "3"),
+        ("walk", "--model", "cgan-int8", "--seeds", "1,2", "--frames", "1"),
+        ("manifold", "--side", "1"),
+        ("manifold", "--side", "5", "--scale", "3"),
+    ],
+)
+def test_a_replay_of_a_walk_or_manifold_has_the_same_pixels_and_the_same_bytes(call, folder, arguments):
+    name = made(call, *arguments)
+    code, out, err = call("replay", name, "--device", "cpu", "--out", f"again-{name}")
+    assert (code, out, err) == (0, f"again-{name}  the same pixels  CPUExecutionProvider\n", "")
+    assert (folder / f"again-{name}").read_bytes() == (folder / name).read_bytes()
+
+
+def test_of_a_walk_only_what_is_drawn_is_told_whatever_words_asked_for_it(call, folder):
+    one = made(call, "walk", "--seeds", "1,2", "--digits", "3,8,3", "--frames", "1", "--out", "one.gif")
+    other = made(call, "walk", "--seeds", "1,2,1", "--digits", "3,8,3", "--frames", "1", "--out", "other.gif")
+    assert (folder / one).read_bytes() == (folder / other).read_bytes()
 
 
 def test_a_replay_heeds_scale_columns_and_out(run, call, folder):
@@ -95,6 +166,39 @@ def test_without_metadata_a_picture_says_nothing(run, call, folder, kind):
         code, out, err = call(command, name)
         assert (code, out, err.count("\n")) == (1, "", 1)
         assert f"{name} does not say how it was drawn" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("walk", "--seeds", "7", "--frames", "1", "--out", "x.gif"),
+        ("walk", "--seeds", "7", "--frames", "1", "--out", "x.webp"),
+        ("walk", "--seeds", "7", "--frames", "1", "--out", "x.png"),
+        ("manifold", "--side", "2", "--out", "x.png"),
+    ],
+)
+def test_without_metadata_a_walk_or_manifold_says_nothing_and_shows_the_same(call, folder, arguments):
+    name = made(call, *arguments)
+    said = contents.pixels((folder / name).read_bytes(), name)
+    made(call, *arguments, "--no-metadata")
+    np.testing.assert_array_equal(contents.pixels((folder / name).read_bytes(), name), said)
+    for command in ("info", "replay"):
+        code, out, err = call(command, name)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert f"{name} does not say how it was drawn" in err
+
+
+def test_a_walk_whose_file_was_changed_is_told(call, folder):
+    name = made(call, "walk", "--seeds", "1,2", "--digits", "3", "--frames", "2", "--format", "png", "--scale", "1")
+    with Image.open(name) as file:
+        text, picture = file.text["mnistgen"], np.asarray(file).copy()
+    picture[3, 40] += 3
+    png("other.png", text, picture=picture)
+    code, out, err = call("replay", "other.png", "--device", "cpu")
+    assert (code, out) == (1, "other-replay.png  other pixels  CPUExecutionProvider\n")
+    assert err == "mnistgen-run: other.png and its replay differ: 1 of 2352 pixels differ, by at most 3 levels.\n"
+    png("wide.png", json.dumps(json.loads(text) | {"frames": 3}), picture=picture)
+    assert "the pictures are of other sizes (1 of 84×28 then, 1 of 112×28 now)" in call("replay", "wide.png")[2]
 
 
 def test_a_picture_by_another_model_and_version_is_told_apart(run, call, folder, monkeypatch):
@@ -160,7 +264,12 @@ def test_a_replay_does_not_overwrite_the_original(run, call, folder):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"schema": "2.0"}, "has schema 2.0, and this mnistgen reads 1.0: use the mnistgen that drew it"),
+        ({"schema": "3.0"}, "has schema 3.0, and this mnistgen reads 1.0 to 2.0: use the mnistgen that drew it"),
+        ({"schema": "0.9"}, "has schema 0.9, and this mnistgen reads 1.0 to 2.0"),
+        ({"kind": "film"}, "its field kind is missing or wrong"),
+        ({"kind": None}, "its field kind is missing or wrong"),
+        ({"kind": ["walk"]}, "its field kind is missing or wrong"),
+        ({"kind": "walk"}, "its field seeds is missing or wrong"),
         ({"schema": 1}, "its field schema is missing or wrong"),
         ({"schema": "\x1b[2J"}, "its field schema is missing or wrong"),
         ({"mnistgen": "\x1b[2J"}, "its field mnistgen is missing or wrong"),
@@ -174,7 +283,8 @@ def test_a_replay_does_not_overwrite_the_original(run, call, folder):
         ({"seed": True}, "its field seed is missing or wrong"),
         ({"start": 2**63}, "its field start is missing or wrong"),
         ({"n": 10**12, "digits": None}, "its field n is missing or wrong"),
-        ({"n": 2}, "its fields digits and n are at odds"),
+        ({"n": 2}, "it asks for what mnistgen does not draw"),
+        ({"digits": []}, "its field digits is missing or wrong"),
         ({"digits": [10]}, "its field digits is missing or wrong"),
         ({"digits": [[5]]}, "its field digits is missing or wrong"),
         ({"digits": "5"}, "its field digits is missing or wrong"),
@@ -193,21 +303,144 @@ def test_a_replay_does_not_overwrite_the_original(run, call, folder):
 )
 @pytest.mark.parametrize("command", ["info", "replay"])
 def test_hostile_facts_get_one_sentence(call, folder, command, changes, words):
-    png("x.png", json.dumps(FACTS | changes))
+    check_refusal(call, command, FACTS | changes, words)
+
+
+def check_refusal(call, command, facts, words):
+    png("x.png", json.dumps(facts))
     code, out, err = call(command, "x.png")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert words in err
     assert "\x1b" not in err
 
 
-@pytest.mark.parametrize("key", FACTS)
-def test_a_missing_fact_gets_one_sentence(folder, key):
-    facts = {other: value for other, value in FACTS.items() if other != key}
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"schema": "3.0"}, "has schema 3.0, and this mnistgen reads 1.0 to 2.0: use the mnistgen that drew it"),
+        ({"mnistgen": "\x1b[2J"}, "its field mnistgen is missing or wrong"),
+        ({"model": "../../etc/passwd"}, "its field model is missing or wrong"),
+        ({"sha256": "0"}, "its field sha256 is missing or wrong"),
+        ({"provider": None}, "its field provider is missing or wrong"),
+        ({"seeds": 7}, "its field seeds is missing or wrong"),
+        ({"seeds": []}, "its field seeds is missing or wrong"),
+        ({"seeds": [7], "digits": [3]}, "its field seeds is missing or wrong"),
+        ({"seeds": [1, -1]}, "its field seeds is missing or wrong"),
+        ({"seeds": [1, 2**64]}, "its field seeds is missing or wrong"),
+        ({"seeds": [1, True]}, "its field seeds is missing or wrong"),
+        ({"seeds": [1, 2.0]}, "its field seeds is missing or wrong"),
+        ({"seeds": [1, "\x1b[2J"]}, "its field seeds is missing or wrong"),
+        ({"seeds": [1, [2]]}, "its field seeds is missing or wrong"),
+        ({"seeds": [1] * 1001, "digits": None}, "its field seeds is missing or wrong"),
+        ({"seeds": [1, 2]}, "it asks for what mnistgen does not draw"),
+        ({"digits": [3, 10, 3]}, "its field digits is missing or wrong"),
+        ({"digits": "383"}, "its field digits is missing or wrong"),
+        ({"digits": [3, 8]}, "it asks for what mnistgen does not draw"),
+        ({"frames": 0}, "its field frames is missing or wrong"),
+        ({"frames": 10**12}, "its field frames is missing or wrong"),
+        ({"frames": 1000}, "it asks for what mnistgen does not draw"),
+        ({"frames": 334, "loop": True}, "it asks for what mnistgen does not draw"),
+        ({"frames": 300, "scale": 64}, "it asks for what mnistgen does not draw"),
+        ({"loop": 1}, "its field loop is missing or wrong"),
+        ({"format": "npz"}, "its field format is missing or wrong"),
+        ({"format": ["gif"]}, "its field format is missing or wrong"),
+        ({"scale": 65}, "its field scale is missing or wrong"),
+        ({"milliseconds": 10}, "its field milliseconds is missing or wrong"),
+        ({"milliseconds": 10**12}, "its field milliseconds is missing or wrong"),
+        ({"milliseconds": 33}, "it asks for what mnistgen does not draw"),
+        ({"milliseconds": 600_000}, "it asks for what mnistgen does not draw"),
+        ({"milliseconds": None}, "it asks for what mnistgen does not draw"),
+        ({"format": "png"}, "it asks for what mnistgen does not draw"),
+        ({"format": "png", "milliseconds": None, "frames": 1, "seeds": [1] * 1000, "digits": None, "scale": 9},
+         "it asks for what mnistgen does not draw"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["info", "replay"])
+def test_hostile_facts_of_a_walk_get_one_sentence(call, folder, command, changes, words):
+    check_refusal(call, command, WALK | changes, words)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kind": "walk"}, "its field seeds is missing or wrong"),
+        ({"side": 0}, "its field side is missing or wrong"),
+        ({"side": 101}, "its field side is missing or wrong"),
+        ({"side": 3.0}, "its field side is missing or wrong"),
+        ({"side": "\x1b[2J"}, "its field side is missing or wrong"),
+        ({"format": "gif"}, "its field format is missing or wrong"),
+        ({"scale": 0}, "its field scale is missing or wrong"),
+        ({"side": 100, "scale": 64}, "it asks for what mnistgen does not draw"),
+    ],
+)
+@pytest.mark.parametrize("command", ["info", "replay"])
+def test_hostile_facts_of_a_manifold_get_one_sentence(call, folder, command, changes, words):
+    check_refusal(call, command, MANIFOLD | changes, words)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (WALK | {"model": "gan"}, "The gan draws whatever comes, no digit that is asked for: the cgan does."),
+        (MANIFOLD | {"model": "cgan"}, "The cgan has no plane of latents to draw: the vae has."),
+    ],
+)
+def test_what_the_model_cannot_draw_is_refused_by_the_replay(call, folder, facts, words):
     png("x.png", json.dumps(facts))
+    assert call("replay", "x.png") == (2, "", f"mnistgen-run: {words}\n")
+
+
+@pytest.mark.parametrize(
+    ("facts", "key"), [(facts, key) for facts in (FACTS, WALK, MANIFOLD) for key in facts if key != "kind"]
+)
+def test_a_missing_fact_gets_one_sentence(folder, facts, key):
+    png("x.png", json.dumps({other: value for other, value in facts.items() if other != key}))
     with pytest.raises(
         mnistgen.ProvenanceError, match="does not say" if key == "mnistgen" else f"its field {key} is missing"
     ):
         provenance.read(folder / "x.png")
+
+
+def test_records_without_a_kind_are_those_of_pictures(folder):
+    line = (
+        '{"mnistgen": "0.1.0", "schema": "1.0", "model": "cgan", "sha256": '
+        '"3588f2547fc940f7d339f212cc724bd9d91b803ed69dd1565dde7b9c1b5e96bc", "provider": "CPUExecutionProvider", '
+        '"seed": 7, "start": 4, "n": 2, "digits": [3, 1], "text": null, "format": "png", "scale": 8, "columns": 10, '
+        '"invert": false}'  # as it was written by schema 1.0, to the letter
+    )
+    png("x.png", line)
+    record = provenance.read(folder / "x.png")
+    assert isinstance(record, provenance.Record)
+    assert (record.seed, record.start, record.digits, record.scale, record.invert) == (7, 4, (3, 1), 8, False)
+    assert json.loads(record.to_json()) == json.loads(line) | {"schema": "1.1", "kind": "picture"}
+
+
+def test_a_new_field_with_a_default_leaves_old_records_readable(folder, monkeypatch):
+    class Newer(NamedTuple):
+        mnistgen: provenance.Name
+        mood: Annotated[str, provenance.one_of("good", "bad")] = "good"
+
+        def check(self):
+            pass
+
+    monkeypatch.setattr(provenance, "Record", Newer)
+    png("old.png", json.dumps(FACTS))
+    png("new.png", json.dumps(FACTS | {"mood": "bad"}))
+    assert [provenance.read(folder / name).mood for name in ("old.png", "new.png")] == ["good", "bad"]
+    png("wrong.png", json.dumps(FACTS | {"mood": "odd"}))
+    with pytest.raises(mnistgen.ProvenanceError, match="its field mood is missing or wrong"):
+        provenance.read(folder / "wrong.png")
+
+
+@pytest.mark.parametrize("kind", records.FORMATS)
+def test_the_record_of_the_longest_walk_fits_into_each_kind_of_file(folder, kind):
+    walk = records.Walk(
+        "0.1.0", "cgan", "0" * 64, "CPUExecutionProvider", seeds=(2**64 - 1,) * 1000, digits=(9,) * 1000, frames=1,
+        loop=True, format=kind, scale=1, milliseconds=None if kind == "png" else 40,
+    )  # fmt: skip
+    walk.check()
+    (folder / "x").write_bytes(walk.encode(np.zeros((1000, 28, 28), dtype=np.uint8)))
+    assert provenance.read(folder / "x") == walk
 
 
 @pytest.mark.parametrize(
@@ -295,6 +528,16 @@ def test_a_truncated_picture_never_replays_without_a_word(run, call, folder, kin
         assert (code, err.count("\n")) == (1, 1)
 
 
+@pytest.mark.parametrize("kind", records.FORMATS)
+def test_a_truncated_walk_never_replays_without_a_word(call, folder, kind):
+    name = made(call, "walk", "--seeds", "1,2", "--digits", "3", "--frames", "3", "--format", kind)
+    whole = (folder / name).read_bytes()
+    for share in (0.1, 0.5, 0.9):
+        (folder / name).write_bytes(whole[: int(share * len(whole))])
+        code, _, err = call("replay", name, "--device", "cpu")
+        assert (code, err.count("\n")) == (1, 1)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs devices")
 def test_what_is_no_file_is_not_read(call, folder):
     code, _, err = call("info", "/dev/zero")
@@ -324,6 +567,6 @@ def test_any_program_can_read_the_metadata(cgan):
             assert file.getexif() == {animation.DESCRIPTION: text}
 
 
-def test_nothing_but_what_draws_it_is_said_of_a_picture(run, folder, tmp_path):
-    name = drawn(run)
-    assert str(tmp_path).encode() not in (folder / name).read_bytes()
+def test_nothing_but_what_draws_it_is_said_of_a_picture(run, call, folder, tmp_path):
+    for name in (drawn(run), made(call, "walk", "--frames", "1"), made(call, "manifold", "--side", "2")):
+        assert str(tmp_path).encode() not in (folder / name).read_bytes()

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 import mnistgen
-from mnistgen import cli, walks
+from mnistgen import animation, cli, walks
 from mnistgen.cli import manifold as manifold_command
 from mnistgen.cli import walk as walk_command
 
@@ -284,6 +284,11 @@ def test_quiet_prints_nothing(walk, folder):
         (["--frames", "many"], 2, "'many' is not a valid integer range"),
         (["--frames", "200"], 2, "1801 frames are too many for one walk: ask for 1000 at most in all"),
         (["--frames", "100", "--scale", "64"], 2, "901 frames at scale 64 are too large: ask for fewer, or a smaller"),
+        (
+            ["--seeds", "1-1000", "--frames", "1", "--scale", "9", "--out", "x.png"],  # where most stops stand twice
+            2,
+            "1000 frames at scale 9 are too large",
+        ),
         (["--milliseconds", "10"], 2, "10 is not in the range x>=20"),
         (["--milliseconds", "25"], 2, "A GIF counts time in tens of milliseconds, not 25"),
         (["--milliseconds", "100000"], 2, "217 frames of 100000 ms are too long: 10 minutes are the most"),
@@ -344,7 +349,7 @@ def test_an_interruption_is_told_and_leaves_no_file(walk, folder, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(walk_command.animation, "encode", interrupt)
+    monkeypatch.setattr(animation, "encode", interrupt)
     code, out, err = walk("--frames", "1")
     assert (code, out, err) == (130, "", "\nmnistgen-run: Interrupted.\n")
     assert os.listdir() == []

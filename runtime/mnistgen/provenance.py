@@ -1,57 +1,105 @@
-"""How a picture was drawn: a record that the picture carries, and by which it can be drawn again."""
+"""How a picture was drawn: a record that the picture carries, and by which it can be drawn again.
+
+Each field of a record is annotated with whether a value that is read from a file may stand in it. A field with a
+default may be missing there, so that a new one leaves the records that were written before it readable.
+"""
 
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, get_type_hints
 
+from mnistgen import formats
 from mnistgen.errors import InputError, ProvenanceError
 from mnistgen.formats import CARRIERS, MOST_DIGITS, MOST_PIXELS, MOST_SCALE, Frames
 from mnistgen.latents import INDEX_END, SEED_END
 
 if TYPE_CHECKING:
     from mnistgen.generator import Generator
+    from mnistgen.records import Manifold, Walk
     from mnistgen.text import Box
 
-SCHEMA = "1.0"
-"""Version of the records that this code writes and reads; one of another major version is refused."""
+AnyRecord: TypeAlias = "Record | Walk | Manifold"
+
+SCHEMA = "2.0"
+"""The latest version of records that this code reads, and with it all from 1.0 on.
+
+A record is written in the lowest version whose readers can draw it again. A minor version adds facts that others may
+pass over; a major one what they could not draw, or would draw otherwise.
+"""
+NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"
+"""What a model may be called: its name becomes part of files' names."""
 _MOST_CHARACTERS = 100_000
 """Of a record, several times what a thousand digits take."""
 _BEGIN = '{"mnistgen": '
 """How a record's JSON begins, and hardly any other text."""
 
+Valid = Callable[[Any], bool]
+"""Whether a value that was read from JSON may stand in a field."""
+
+
+def whole(least: int, end: int) -> Valid:
+    """Whole numbers from `least` to `end` - 1."""
+    return lambda value: type(value) is int and least <= value < end  # a bool is an int, too
+
+
+def several(valid: Valid, least: int, most: int) -> Valid:
+    """Lists of `least` to `most` values, each of them `valid`."""
+    return lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(valid, value))
+
+
+def one_of(*texts: str) -> Valid:
+    """These texts."""
+    return lambda value: isinstance(value, str) and value in texts
+
+
+def optional(valid: Valid) -> Valid:
+    """None, and what is `valid`."""
+    return lambda value: value is None or valid(value)
+
+
+def _matches(pattern: str) -> Valid:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+DIGIT = whole(0, 10)
+Name = Annotated[str, _matches(NAME)]
+Sha256 = Annotated[str, _matches("[0-9a-f]{64}")]
+Scale = Annotated[int, whole(1, MOST_SCALE + 1)]
+Flag = Annotated[bool, lambda value: isinstance(value, bool)]
+_Count = Annotated[int, whole(1, MOST_DIGITS + 1)]
+
 
 class Record(NamedTuple):  # a dataclass takes a millisecond to make, for which a digit on a command line would wait
     """What a picture shows and how it was drawn: all that drawing it again needs, besides the model's file."""
 
-    mnistgen: str
+    mnistgen: Name
     """Version of mnistgen that drew it."""
-    model: str
-    sha256: str
+    model: Name
+    sha256: Sha256
     """Of the model's file, in hexadecimal."""
-    provider: str
+    provider: Name
     """ONNX Runtime's name of what the model ran on."""
-    seed: int
-    start: int
+    seed: Annotated[int, whole(0, SEED_END)]
+    start: Annotated[int, whole(0, INDEX_END)]
     """Index of the first image of the seed."""
-    n: int
-    digits: tuple[int, ...] | None
+    n: _Count
+    digits: Annotated[tuple[int, ...] | None, optional(several(DIGIT, 1, MOST_DIGITS))]
     """What each image was to show; None where the model takes no digits."""
-    text: str | None
+    text: Annotated[str | None, optional(lambda value: isinstance(value, str) and len(value) <= MOST_DIGITS)]
     """The number or date whose digits these are; None where they stand in a grid, or one a frame."""
-    format: str
+    format: Annotated[str, one_of(*CARRIERS)]
     """The kind of file, one of formats.LAYOUT; of those that carry a record, one of formats.CARRIERS."""
-    scale: int
-    columns: int
+    scale: Scale
+    columns: _Count
     """Digits in a full row of a grid."""
-    invert: bool
+    invert: Flag
     """Whether ink is black on white."""
 
     def to_json(self) -> str:
         """The record as one line of JSON in ASCII, which begins with the key "mnistgen"."""
-        facts = self._asdict()
-        return json.dumps({"mnistgen": facts.pop("mnistgen"), "schema": SCHEMA, **facts})
+        return as_json("1.1", "picture", self._asdict())
 
     def draw(self, generator: "Generator") -> "tuple[Frames, tuple[Box, ...]]":
         """The frames that the record asks for, and, of a text, where its digits are in them."""
@@ -60,6 +108,23 @@ class Record(NamedTuple):  # a dataclass takes a millisecond to make, for which 
             return drawn, ()
         written = generator.text(self.text, seed=self.seed, start=self.start)
         return written.picture[None], written.boxes  # (1, 28, width)
+
+    def redraw(self, generator: "Generator") -> bytes:
+        """The file that the record tells of, drawn by `generator`."""
+        frames, _ = self.draw(generator)
+        return formats.encode(frames, self)
+
+    def check(self) -> None:
+        """Raise InputError where facts are at odds, or ask for what mnistgen does not draw."""
+        if self.digits is not None and len(self.digits) != self.n:
+            raise InputError(f"{len(self.digits)} digits are not those of {self.n} images.")
+        if self.text is not None:
+            from mnistgen.text import check_text, digits_of
+
+            check_text(self.text)
+            if self.digits != tuple(digits_of(self.text)):
+                raise InputError("The digits are not those of the text.")
+        self.check_size()
 
     def check_size(self) -> None:
         """Raise InputError where the picture would be larger than MOST_PIXELS."""
@@ -76,11 +141,16 @@ class Record(NamedTuple):  # a dataclass takes a millisecond to make, for which 
             )
 
 
-def read(path: Path) -> Record:
-    """The record that the PNG, GIF, WebP or npz at `path` carries.
+def as_json(schema: str, kind: str, facts: dict[str, Any]) -> str:
+    """A record of this `kind` as one line of JSON in ASCII, which begins with the key "mnistgen"."""
+    return json.dumps({"mnistgen": facts.pop("mnistgen"), "schema": schema, "kind": kind, **facts})
 
-    Raises ProvenanceError where the file is none of these or damaged, or holds no record, a damaged one, or one of
-    another major schema version; MissingPackageError without Pillow.
+
+def read(path: Path) -> AnyRecord:
+    """The record that the PNG, GIF, WebP or npz at `path` carries: a picture's, or a records.Walk or records.Manifold.
+
+    Raises ProvenanceError where the file is none of these or damaged, or holds no record, a damaged one, or one of a
+    later major schema version; MissingPackageError without Pillow.
     """
     from mnistgen import contents
 
@@ -93,71 +163,48 @@ def read(path: Path) -> Record:
         raise _damaged(path, "it is no JSON") from error
     if not isinstance(facts, dict):
         raise _damaged(path, "it is too long")
-    return _record(path, facts)
-
-
-def _record(path: Path, facts: dict[str, Any]) -> Record:
-    schema = facts.get("schema")
-    if not isinstance(schema, str) or not re.fullmatch(r"\d{1,3}\.\d{1,3}", schema, re.ASCII):
-        raise _damaged(path, "its field schema is missing or wrong")
-    if schema.split(".")[0] != SCHEMA.split(".")[0]:
-        raise ProvenanceError(
-            f"The provenance of {path} has schema {schema}, and this mnistgen reads {SCHEMA}: "
-            "use the mnistgen that drew it."
-        )
-    for field, valid in _VALID.items():
-        if field not in facts or not valid(facts[field]):
-            raise _damaged(path, f"its field {field} is missing or wrong")
-    digits = facts["digits"]
-    record = Record(**{field: facts[field] for field in _VALID} | {"digits": None if digits is None else tuple(digits)})
-    if digits is not None and len(digits) != record.n:
-        raise _damaged(path, "its fields digits and n are at odds")
+    _check_schema(path, facts.get("schema"))
+    record = _record(path, facts)
     try:
-        _check_text(record)
-        record.check_size()
+        record.check()
     except InputError as error:
         raise _damaged(path, "it asks for what mnistgen does not draw") from error
     return record
 
 
-def _check_text(record: Record) -> None:
-    if record.text is None:
-        return
-    from mnistgen.text import check_text, digits_of
+def _check_schema(path: Path, schema: object) -> None:
+    if not isinstance(schema, str) or not re.fullmatch(r"\d{1,3}\.\d{1,3}", schema, re.ASCII):
+        raise _damaged(path, "its field schema is missing or wrong")
+    if not 1 <= int(schema.split(".")[0]) <= int(SCHEMA.split(".")[0]):
+        raise ProvenanceError(
+            f"The provenance of {path} has schema {schema}, and this mnistgen reads 1.0 to {SCHEMA}: "
+            "use the mnistgen that drew it."
+        )
 
-    check_text(record.text)
-    if record.digits != tuple(digits_of(record.text)):
-        raise InputError("The digits are not those of the text.")
+
+def _record(path: Path, facts: dict[str, Any]) -> AnyRecord:
+    """A record of these facts, each of them valid by itself."""
+    kind = _class(facts.get("kind", "picture"))  # which records did not say before there were others
+    if kind is None:
+        raise _damaged(path, "its field kind is missing or wrong")
+    given: dict[str, Any] = {}
+    for field, hint in get_type_hints(kind, include_extras=True).items():
+        if field not in facts and field in kind._field_defaults:
+            continue
+        (valid,) = hint.__metadata__
+        if field not in facts or not valid(facts[field]):
+            raise _damaged(path, f"its field {field} is missing or wrong")
+        given[field] = tuple(facts[field]) if isinstance(facts[field], list) else facts[field]
+    return kind(**given)
+
+
+def _class(kind: object) -> type[AnyRecord] | None:
+    if kind == "picture":
+        return Record
+    from mnistgen.records import Manifold, Walk
+
+    return Walk if kind == "walk" else Manifold if kind == "manifold" else None
 
 
 def _damaged(path: Path, why: str) -> ProvenanceError:
     return ProvenanceError(f"The provenance of {path} is damaged ({why}): the picture cannot be drawn again from it.")
-
-
-def _whole(least: int, end: int) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and least <= value < end  # a bool is an int, too
-
-
-def _matches(pattern: str) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"
-"""What a model may be called: its name becomes part of files' names."""
-_DIGIT = _whole(0, 10)
-_VALID: dict[str, Callable[[Any], bool]] = {
-    "mnistgen": _matches(NAME),
-    "model": _matches(NAME),
-    "sha256": _matches("[0-9a-f]{64}"),
-    "provider": _matches(NAME),
-    "seed": _whole(0, SEED_END),
-    "start": _whole(0, INDEX_END),
-    "n": _whole(1, MOST_DIGITS + 1),
-    "digits": lambda value: value is None or (isinstance(value, list) and all(map(_DIGIT, value))),
-    "text": lambda value: value is None or (isinstance(value, str) and len(value) <= MOST_DIGITS),
-    "format": lambda value: isinstance(value, str) and value in CARRIERS,
-    "scale": _whole(1, MOST_SCALE + 1),
-    "columns": _whole(1, MOST_DIGITS + 1),
-    "invert": lambda value: isinstance(value, bool),
-}
-"""For each field of a record, whether a value read from a file may stand in it."""

@@ -1,4 +1,4 @@
-"""Drawing a picture again, and what differs."""
+"""Drawing a picture, walk or manifold again, and what differs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen import __version__, contents, formats
+from mnistgen import __version__, contents
 from mnistgen.generator import Generator
-from mnistgen.provenance import Record
+from mnistgen.provenance import AnyRecord
 
 
 @dataclass(frozen=True)
 class Replay:
     """A picture drawn again, beside the original."""
 
-    record: Record
+    record: AnyRecord
     """Of the new picture."""
     content: bytes
     """The new picture's file."""
@@ -26,7 +26,7 @@ class Replay:
     """What is not as it was, each in a few words; empty where all is."""
 
 
-def replay(path: Path, record: Record, generator: Generator) -> Replay:
+def replay(path: Path, record: AnyRecord, generator: Generator) -> Replay:
     """The picture at `path`, drawn again by its `record`, which provenance.read gives, and compared pixel by pixel.
 
     Raises ProvenanceError where its pixels cannot be read, InputError where the generator cannot draw what is asked,
@@ -43,8 +43,7 @@ def replay(path: Path, record: Record, generator: Generator) -> Replay:
         sha256=generator.model.sha256,
         provider=generator.provider,
     )
-    frames, _ = now.draw(generator)
-    content = formats.encode(frames, now)
+    content = now.redraw(generator)
     new = contents.pixels(content, path)
     levels = _levels(old, new)
     return Replay(now, content, levels, tuple(_differences(record, now, old, new, levels)))
@@ -57,7 +56,7 @@ def _levels(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> int | None:
 
 
 def _differences(
-    record: Record, now: Record, old: NDArray[np.uint8], new: NDArray[np.uint8], levels: int | None
+    record: AnyRecord, now: AnyRecord, old: NDArray[np.uint8], new: NDArray[np.uint8], levels: int | None
 ) -> Iterator[str]:
     if record.sha256 != now.sha256:
         yield f"the model's file is another (SHA-256 {record.sha256[:12]}… then, {now.sha256[:12]}… now)"
@@ -75,5 +74,5 @@ def _size(frames: NDArray[np.uint8]) -> str:
     return f"{n} of {width}×{height}"
 
 
-def _devices(record: Record, now: Record) -> str:
+def _devices(record: AnyRecord, now: AnyRecord) -> str:
     return "" if record.provider == now.provider else f" ({record.provider} then, {now.provider} now)"

@@ -1,5 +1,6 @@
 """`mnistgen info`: how a picture was drawn."""
 
+import json
 from pathlib import Path
 
 import click
@@ -23,12 +24,14 @@ def command(file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(record.to_json())
         return
-    for key, value in record._asdict().items():
+    facts = json.loads(record.to_json())
+    width = max(map(len, facts))
+    for key, value in facts.items():
         if value is not None:
-            click.echo(f"{key:<9} {_plain(value)}")
+            click.echo(f"{key:<{width}}  {_plain(value)}")
 
 
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

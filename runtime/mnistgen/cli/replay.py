@@ -14,13 +14,13 @@ from mnistgen.cli.shared import (
     check_target,
     deliver,
     device_option,
+    find_model,
     json_option,
-    manifest,
 )
-from mnistgen.errors import InputError
+from mnistgen.errors import InputError, UnknownModelError
 from mnistgen.generator import Generator
-from mnistgen.manifest import Manifest
-from mnistgen.provenance import Record
+from mnistgen.manifest import Manifest, Model
+from mnistgen.provenance import AnyRecord
 from mnistgen.replay import replay
 from mnistgen.session import check_device
 
@@ -46,8 +46,8 @@ def command(file: Path, out: Path | None, model_path: Path | None, device: str, 
     if path != STDOUT and path.exists() and path.samefile(file):
         raise InputError(f"{path} is the original: name another file with --out.")
     check_target(path, binary=True)
-    listed, name = _model(record, model_path)
-    again = replay(file, record, Generator(listed, name, device))
+    listed, model = _model(record, model_path)
+    again = replay(file, record, Generator(listed, model.name, device))
     deliver(again.content, path)
     to_stderr = path == STDOUT
     if as_json:
@@ -60,15 +60,10 @@ def command(file: Path, out: Path | None, model_path: Path | None, device: str, 
         raise click.ClickException(f"{file} and its replay differ: {'; '.join(again.differences)}.")
 
 
-def _model(record: Record, path: Path | None) -> tuple[Manifest, str]:
-    if path is None:
-        listed = manifest()
-        if record.model not in listed.models:
-            raise InputError(
-                f"The model {record.model} does not come with mnistgen: name its ONNX file with --model-path."
-            )
-        return listed, record.model
-    from mnistgen.modelfile import ModelFile
-
-    file = ModelFile(path)
-    return file, file.only.name
+def _model(record: AnyRecord, path: Path | None) -> tuple[Manifest, Model]:
+    try:
+        return find_model(record.model, path)
+    except UnknownModelError as error:
+        raise InputError(
+            f"The model {record.model} does not come with mnistgen: name its ONNX file with --model-path."
+        ) from error

@@ -18,8 +18,9 @@ from mnistgen.cli.shared import (
     check_target,
     deliver,
     device_option,
+    find_model,
     json_option,
-    manifest,
+    no_metadata_option,
     parse_digits,
 )
 from mnistgen.errors import InputError
@@ -65,7 +66,7 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
 @click.option("--columns", type=click.IntRange(1, MOST_DIGITS), help="Digits in a row.  [default: 10]")
 @click.option("--invert", is_flag=True, help="Draw black on white.")
 @click.option("--boxes", type=FILE, help="JSON file to write with the place of each digit of --text.")
-@click.option("--no-metadata", is_flag=True, help="Leave out how the picture was drawn.")
+@no_metadata_option
 @device_option
 @json_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -156,15 +157,9 @@ def _check_boxes(boxes: Path | None) -> None:
 
 
 def _model(name: str | None, path: Path | None) -> tuple[Manifest, Model]:
-    if path is None:
-        listed = manifest()
-        return listed, listed.model(name or "cgan")
-    if name is not None:
+    if name is not None and path is not None:
         raise InputError("--model and --model-path name two models: leave out one of them.")
-    from mnistgen.modelfile import ModelFile
-
-    file = ModelFile(path)
-    return file, file.only
+    return find_model(name or "cgan", path)
 
 
 def _digits(

@@ -13,9 +13,10 @@ import click
 
 from mnistgen.errors import DeviceWarning, InputError, MnistgenError, OutputError
 from mnistgen.files import check_folder, write_whole
-from mnistgen.manifest import Manifest, artifacts_folder
+from mnistgen.manifest import Manifest, Model, artifacts_folder
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
+no_metadata_option = click.option("--no-metadata", is_flag=True, help="Leave out how the picture was drawn.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 device_option = click.option(
     "--device", default="auto", show_default=True, help="What to run on: auto, cpu, or gpu (cuda is the same)."
@@ -35,6 +36,20 @@ def folder() -> Path:
 def manifest() -> Manifest:
     """The models that are there; raises ArtifactError where the manifest is missing or damaged."""
     return Manifest(folder())
+
+
+def find_model(name: str, path: Path | None) -> tuple[Manifest, Model]:
+    """The model in the ONNX file `path`, or without one that called `name`, and the manifest that lists it.
+
+    Raises ArtifactError, and UnknownModelError where there is none of that name.
+    """
+    if path is None:
+        listed = manifest()
+        return listed, listed.model(name)
+    from mnistgen.modelfile import ModelFile
+
+    file = ModelFile(path)
+    return file, file.only
 
 
 def check_target(path: Path, binary: bool) -> None:
