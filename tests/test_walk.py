@@ -144,11 +144,24 @@ def test_slerp_next_to_its_straight_case_is_continuous():
         ({"seeds": [1, 2], "frames": 1.5}, "1.5 is not the count of frames"),
         ({"seeds": [1, 2], "frames": 10**15}, "do not fit into memory"),
         ({"seeds": [1, 2], "frames": 2**63 - 1}, "do not fit into memory"),
+        ({"seeds": range(10**12)}, "So many values are not taken: give 1000000 at most, each a seed"),
+        ({"seeds": range(2**64)}, "So many values are not taken"),
+        ({"seeds": np.broadcast_to(1, 10**12)}, "So many values are not taken"),
+        ({"digits": np.broadcast_to(1, 10**12)}, "So many values are not taken: give 1000000 at most, each a digit"),
     ],
 )
 def test_an_impossible_walk_is_refused_in_a_sentence(cgan, arguments, words):
     with pytest.raises(mnistgen.InputError, match=words):
         cgan.walk(**arguments)
+
+
+def test_a_walk_whose_latents_do_not_fit_into_memory_is_refused_in_a_sentence(cgan, monkeypatch):
+    def path(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(walks, "path", path)
+    with pytest.raises(mnistgen.InputError, match="25 images do not fit into memory"):
+        cgan.walk(seeds=[1, 2])
 
 
 @pytest.mark.parametrize("name", ["vae", "gan"])

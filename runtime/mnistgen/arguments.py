@@ -1,6 +1,8 @@
 """What callers hand in: checked, and turned into what NumPy takes, or refused in a sentence."""
 
 import operator
+import sys
+from collections.abc import Sized
 from typing import SupportsIndex, cast
 
 import numpy as np
@@ -42,13 +44,25 @@ def integer(what: str, value: SupportsIndex, end: int, least: int = 0) -> int:
     return number
 
 
-def integers(what: str, values: int | Digits, end: int) -> list[int]:
-    """One or several values as Python integers; raises InputError where there are none, or one is out of range."""
+def integers(what: str, values: int | Digits, end: int, most: int | None = None) -> list[int]:
+    """One or several values as Python integers.
+
+    Raises InputError where there are none, more than `most`, or one is out of range.
+    """
     listed = cast(Digits, values) if is_several(values) else [cast(SupportsIndex, values)]
+    if most is not None and _count(listed) > most:
+        raise InputError(f"So many values are not taken: give {most} at most, each {what}.")
     numbers = [integer(what, one, end) for one in listed]
     if not numbers:
         raise InputError(f"An empty list does not hold {what}: give at least one.")
     return numbers
+
+
+def _count(values: Sized) -> int:
+    try:
+        return len(values)
+    except OverflowError:  # a range so long that Python does not count it
+        return sys.maxsize
 
 
 def is_several(values: int | Digits) -> bool:

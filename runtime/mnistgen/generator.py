@@ -25,6 +25,8 @@ _BLOCK = 1024
 """Images that a stream draws at a time."""
 
 MOST_THREADS = 1024
+_MOST_STOPS = 1_000_000
+"""Of a walk: a range of seeds takes no memory, and going through it could take for ever."""
 
 
 def load(
@@ -245,13 +247,14 @@ class Generator:
         back to the first stop, which is not drawn again. Latents go along the sphere, in the VAE's plane straight;
         digits go as mixtures of their labels.
 
-        Raises InputError for impossible values, for fewer than two stops, and for `digits` where the model takes none.
+        Raises InputError for impossible values, for fewer than two stops or more than a million, for a walk that does
+        not fit into memory, and for `digits` where the model takes none.
 
         >>> images = gen.walk(seeds=[1, 2, 3], digits=[3, 8], frames=10)  # (21, 28, 28): a 3, an 8, and a 3
         """
         from mnistgen import walks  # here, since one digit needs none of it
 
-        places = integers("a seed", seeds, SEED_END)
+        places = integers("a seed", seeds, SEED_END, _MOST_STOPS)
         shown = self._labels(digits)
         frames = integer("the count of frames", frames, INDEX_END, least=1)
         stops = max(len(places), len(shown))
@@ -260,12 +263,22 @@ class Generator:
                 "A walk needs two stops at least: give it more seeds, or digits where the model takes them."
             )
         images = allocate(walks.length(stops, frames, loop))  # (length, 28, 28)
-        z = np.concatenate([self.latents(seed=seed) for seed in walks.in_turn(places, stops)])  # (stops, latent)
+        try:
+            inputs = self._path(walks.in_turn(places, stops), walks.in_turn(shown, stops), frames, loop)
+        except MemoryError as error:
+            raise too_many(len(images)) from error
+        return self._fill(images, inputs)
+
+    def _path(self, seeds: list[int], digits: list[int], frames: int, loop: bool) -> Feed:
+        """What the model draws a walk from (length, ·), stops as many as `seeds` and `digits`."""
+        from mnistgen import walks
+
+        z = np.concatenate([self.latents(seed=seed) for seed in seeds])  # (stops, latent)
         feed = {"z": walks.path(z, frames, loop, walks.straight if self.model.latent_size == 2 else walks.slerp)}
         if self.model.classes:
-            label = one_hot(np.array(walks.in_turn(shown, stops)), self.model.classes)  # (stops, 10)
+            label = one_hot(np.array(digits), self.model.classes)  # (stops, 10)
             feed["label"] = walks.path(label, frames, loop, walks.straight)
-        return self._fill(images, feed)
+        return feed
 
     def manifold(self, side: int = 20) -> NDArray[np.uint8]:
         """Digits (`side`², 28, 28), uint8, ink 255, from all over the VAE's plane, row by row from its top left.
@@ -298,7 +311,7 @@ class Generator:
             return [0]
         if not self.model.classes:
             raise InputError(self._no_digits())
-        return integers("a digit", digits, self.model.classes)
+        return integers("a digit", digits, self.model.classes, _MOST_STOPS)
 
     def _in_turn(self, n: int, first: int) -> NDArray[np.uint8]:
         """What images `first` to `first` + `n` - 1 show, (n,), where nothing is asked for."""
