@@ -14,6 +14,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from itertools import islice
 
 import numpy as np
+import philox
 import pytest
 from conftest import ROOT, TRAINED
 from PIL import Image
@@ -56,9 +57,9 @@ def test_latents_in_javascript_are_the_published_test_vectors():
 import { readFileSync } from "node:fs";
 const [module, vectors] = process.argv.slice(1);
 const { latents, philox } = await import(module);
-const drawn = JSON.parse(readFileSync(vectors)).map(({ size, seed, index }) =>
-  Array.from(latents(1, size, BigInt(seed), BigInt(index))));
-console.log(JSON.stringify({ drawn, ones: philox((1n << 256n) - 1n, (1n << 64n) - 1n).map(String) }));
+const drawn = JSON.parse(readFileSync(vectors)).map(({ size, seed, index, attempt = 0 }) =>
+  Array.from(latents(1, size, BigInt(seed), BigInt(index), BigInt(attempt))));
+console.log(JSON.stringify({ drawn, ones: philox((1n << 256n) - 1n, ...Array(2).fill((1n << 64n) - 1n)).map(String) }));
 """
     vectors = ROOT / "tests" / "latents.json"
     command = [NODE, "--input-type=module", "-e", code, (JAVASCRIPT / "latents.mjs").as_uri(), vectors]
@@ -66,6 +67,7 @@ console.log(JSON.stringify({ drawn, ones: philox((1n << 256n) - 1n, (1n << 64n) 
     for drawn, vector in zip(answer["drawn"], json.loads(vectors.read_text()), strict=True):
         got, expected = (np.array(latent, dtype=np.float32) for latent in (drawn, vector["latent"]))
         np.testing.assert_array_almost_equal_nulp(got, expected, nulp=1)  # as log, cos and sin may differ
+    assert [int(word) for word in answer["ones"]] == philox.philox4x64(2**256 - 1, 2**128 - 1)
 
 
 @needs_packages

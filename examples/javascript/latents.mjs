@@ -2,7 +2,8 @@
  * The latents that a seed stands for, as tests/philox.py defines them: image i of seed s depends on (s, i) alone.
  *
  * Words come from Philox4x64-10 (Salmon et al. 2011) under the key (s, 0), pairs of them become two normals each
- * (Box & Muller 1958) in float64, and these are rounded to float32. Depends on nothing, runs wherever JavaScript does.
+ * (Box & Muller 1958) in float64, and these are rounded to float32. Where Python draws an image anew to verify it,
+ * attempt k takes the key (s, k). Depends on nothing, runs wherever JavaScript does.
  */
 
 const MASK = (1n << 64n) - 1n;
@@ -13,10 +14,10 @@ const WEYL = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn];
 export const SEED_END = 1n << 64n;
 export const INDEX_END = 1n << 63n;
 
-/** The four 64-bit words of the BigInt `counter` under the key (`seed`, 0), after ten rounds. */
-export function philox(counter, seed) {
+/** The four 64-bit words of the BigInt `counter` under the key (`seed`, `attempt`), after ten rounds. */
+export function philox(counter, seed, attempt = 0n) {
   let [a, b, c, d] = [counter & MASK, (counter >> 64n) & MASK, (counter >> 128n) & MASK, counter >> 192n];
-  let [low, high] = [seed, 0n];
+  let [low, high] = [seed, attempt];
   for (let round = 0; round < 10; round++) {
     const [first, second] = [MULTIPLIERS[0] * a, MULTIPLIERS[1] * c];
     [a, b, c, d] = [(second >> 64n) ^ b ^ low, second & MASK, (first >> 64n) ^ d ^ high, first & MASK];
@@ -28,15 +29,15 @@ export function philox(counter, seed) {
 /**
  * Latents of the images `start` to `start` + `n` - 1 of `seed`: a Float32Array of n × `size` unit normals.
  *
- * `seed` and `start` are BigInts within their ranges, which the caller sees to.
+ * `seed`, `start` and `attempt` are BigInts within their ranges, which the caller sees to.
  */
-export function latents(n, size, seed, start) {
+export function latents(n, size, seed, start, attempt = 0n) {
   const blocks = Math.ceil(size / 4);
   const z = new Float32Array(n * size);
   for (let image = 0; image < n; image++) {
     const before = (start + BigInt(image)) * BigInt(blocks);
-    const normals = Array.from({ length: blocks }, (_, i) => normalsOf(philox(before + BigInt(i + 1), seed))).flat();
-    z.set(normals.slice(0, size), image * size);
+    const words = Array.from({ length: blocks }, (_, i) => philox(before + BigInt(i + 1), seed, attempt));
+    z.set(words.flatMap(normalsOf).slice(0, size), image * size);
   }
   return z;
 }
