@@ -11,11 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from mnistgen.errors import InputError
 from mnistgen.latents import INDEX_END, SEED_END
 
-Digits = list[int] | tuple[int, ...] | range | NDArray[np.integer]
-"""What each of several images shall show."""
-
-Seeds = list[int] | tuple[int, ...] | range | NDArray[np.integer]
-"""Where each of several stops of a walk shall be."""
+Integers = list[int] | tuple[int, ...] | range | NDArray[np.integer]
+"""Several of them, such as the digits that images shall show, or the seeds of a walk's stops."""
 
 _LARGEST = 1_000_000
 """Magnitude up to which latents and labels are taken: far beyond any use, and far from float32's own end."""
@@ -44,12 +41,12 @@ def integer(what: str, value: SupportsIndex, end: int, least: int = 0) -> int:
     return number
 
 
-def integers(what: str, values: int | Digits, end: int, most: int | None = None) -> list[int]:
+def integers(what: str, values: int | Integers, end: int, most: int | None = None) -> list[int]:
     """One or several values as Python integers.
 
     Raises InputError where there are none, more than `most`, or one is out of range.
     """
-    listed = cast(Digits, values) if is_several(values) else [cast(SupportsIndex, values)]
+    listed = cast(Integers, values) if is_several(values) else [cast(SupportsIndex, values)]
     if most is not None and _count(listed) > most:
         raise InputError(f"So many values are not taken: give {most} at most, each {what}.")
     numbers = [integer(what, one, end) for one in listed]
@@ -65,7 +62,7 @@ def _count(values: Sized) -> int:
         return sys.maxsize
 
 
-def is_several(values: int | Digits) -> bool:
+def is_several(values: int | Integers) -> bool:
     """Whether these are several values, however few, and not a lone one."""
     return values.ndim > 0 if isinstance(values, np.ndarray) else isinstance(values, list | tuple | range)
 

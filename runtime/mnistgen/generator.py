@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnistgen.arguments import Digits, Seeds, address, allocate, integer, integers, is_several, matrix, too_many
+from mnistgen.arguments import Integers, address, allocate, integer, integers, is_several, matrix, too_many
 from mnistgen.engine import Engine
 from mnistgen.errors import DeviceWarning, InputError
 from mnistgen.latents import INDEX_END, SEED_END, latents
@@ -107,7 +107,7 @@ class Generator:
         self.close()
 
     def generate(
-        self, n: int = 1, *, digit: int | Digits | None = None, seed: int = 0, start: int = 0, verify: bool = False
+        self, n: int = 1, *, digit: int | Integers | None = None, seed: int = 0, start: int = 0, verify: bool = False
     ) -> NDArray[np.uint8]:
         """Digits (n, 28, 28), uint8, ink 255: the images `start` to `start` + `n` - 1 of `seed`.
 
@@ -125,7 +125,7 @@ class Generator:
         return images
 
     def generate_verified(
-        self, n: int = 1, *, digit: int | Digits | None = None, seed: int = 0, start: int = 0
+        self, n: int = 1, *, digit: int | Integers | None = None, seed: int = 0, start: int = 0
     ) -> "Verified":
         """As `generate`, but each digit is read back, and drawn anew until it is read as asked.
 
@@ -151,7 +151,7 @@ class Generator:
         return Verifier(self._manifest)
 
     def stream(
-        self, n: int, *, digit: int | Digits | None = None, seed: int = 0, start: int = 0
+        self, n: int, *, digit: int | Integers | None = None, seed: int = 0, start: int = 0
     ) -> Iterator[NDArray[np.uint8]]:
         """The images that `generate` returns, in blocks (b, 28, 28), b at most 1024: any number in little memory.
 
@@ -237,7 +237,7 @@ class Generator:
         return images
 
     def walk(
-        self, *, seeds: int | Seeds = 0, digits: int | Digits | None = None, frames: int = 24, loop: bool = False
+        self, *, seeds: int | Integers = 0, digits: int | Integers | None = None, frames: int = 24, loop: bool = False
     ) -> NDArray[np.uint8]:
         """Digits (length, 28, 28), uint8, ink 255, that change step by step on a path from stop to stop.
 
@@ -305,7 +305,7 @@ class Generator:
         self._engine.draw(len(images), feed, keep)
         return images
 
-    def _labels(self, digits: int | Digits | None) -> list[int]:
+    def _labels(self, digits: int | Integers | None) -> list[int]:
         """What a walk's stops show; image 0 of the CGAN's every seed shows a 0."""
         if digits is None:
             return [0]
@@ -318,7 +318,7 @@ class Generator:
         classes = self.model.classes
         return ((first % classes + np.arange(n)) % classes).astype(np.uint8)
 
-    def _digits(self, n: int, digit: int | Digits | None, verified: bool = False) -> NDArray[np.uint8] | None:
+    def _digits(self, n: int, digit: int | Integers | None, verified: bool = False) -> NDArray[np.uint8] | None:
         """What each image shall show, (n,), or None where that is left to the image's index or to the model."""
         if digit is None:
             return None
