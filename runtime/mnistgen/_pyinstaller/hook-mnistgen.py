@@ -3,6 +3,7 @@
 from mnistgen.manifest import Manifest, artifacts_folder
 
 manifest = Manifest(artifacts_folder())
-listed = [*manifest.models.values(), *([manifest.verifier] if manifest.verifier else [])]
-files = [manifest.path, *(manifest.folder / each.file for each in listed)]
-datas = [(str(file), "mnistgen/artifacts") for file in files]
+names = [model.file for model in manifest.models.values()]
+if manifest.verifier:
+    names.append(manifest.verifier.file)
+datas = [(str(manifest.folder / name), "mnistgen/artifacts") for name in (manifest.path.name, *names)]
