@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 
 OLDEST := $(VENV)-oldest
 
-.PHONY: demo test test-oldest lint format examples clean
+.PHONY: demo test test-oldest lint format docs docs-serve examples clean
 
 demo: $(VENV)/demo-ready
 	$(BIN)/mnistgen-run --model cgan --digit 5
@@ -28,6 +28,13 @@ format: $(VENV)/test-ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The site, into site/; any file server shows it, and so does a browser that opens site/index.html.
+docs: $(VENV)/test-ready
+	$(BIN)/python -m mkdocs build
+
+docs-serve: $(VENV)/test-ready
+	$(BIN)/python -m mkdocs serve
+
 # What the tests of examples/ need beside a browser and Node.js; without it they skip.
 examples: $(VENV)/test-ready
 	$(PIP) -e . flask nbclient ipykernel pyinstaller playwright
@@ -35,7 +42,7 @@ examples: $(VENV)/test-ready
 	$(BIN)/python -m pytest tests/test_examples.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) dist
+	rm -rf $(VENV) $(OLDEST) dist site
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -44,7 +44,7 @@ def main(artifacts: Path, out: Path) -> None:
       python -m export.cards
     """
     known = _evidence(artifacts)
-    publish({out / f"{name}.md": _card(name, known).encode() for name in SHIPPED})
+    publish({out / f"{name}.md": _card(name, known).encode() for name in SHIPPED}, "--out")
     click.echo(f"Written to {out}.")
 
 

@@ -109,8 +109,8 @@ def manifest_bytes(models: Mapping[str, Model], verifier: Verifier | None = None
     return (json.dumps({"schema": SCHEMA, "models": facts, **other}, indent=2) + "\n").encode()
 
 
-def publish(contents: dict[Path, bytes]) -> None:
-    """Write all files or none; raises ExportError where the disk refuses."""
+def publish(contents: dict[Path, bytes], option: str = "--artifacts") -> None:
+    """Write all files or none; raises ExportError where the disk refuses, to name another folder by `option`."""
     try:
         for path in contents:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def publish(contents: dict[Path, bytes]) -> None:
     except OSError as error:
         raise ExportError(
             f"{error.filename or 'The artifacts'} cannot be written ({error.strerror}): nothing was changed; make room "
-            f"or name another folder with --artifacts."
+            f"or name another folder with {option}."
         ) from error
 
 

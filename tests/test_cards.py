@@ -42,6 +42,16 @@ def test_a_card_has_the_form_and_the_figures_of_the_certificate(name):
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
 
 
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "cards"
+    done = CliRunner().invoke(cards.main, ["--artifacts", str(ROOT / "artifacts"), "--out", str(out)])
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert "cannot be written (Not a directory): nothing was changed; make room or name another folder with --out." in (
+        done.output
+    )
+
+
 @pytest.mark.parametrize("missing", ["manifest.json", "references.json", "weights/gan.metrics.jsonl"])
 def test_what_is_missing_is_told_and_no_card_written(tmp_path, missing):
     folder = tmp_path / "artifacts"

@@ -10,7 +10,8 @@ from conftest import ROOT
 
 from mnistgen.cli import COMMANDS, mnistgen
 
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [*DOCS, *sorted((ROOT / "artifacts").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 PINNED = f"click=={version('click')}" in (ROOT / "constraints.txt").read_text()
 
 
@@ -28,15 +29,25 @@ def test_the_page_of_commands_says_what_help_says():
     assert PAGE.read_text(encoding="utf-8") == page(), "python tests/cli_page.py writes it anew"
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def anchors(path):
+    """What the headings of a page can be linked by: their words, joined by dashes."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_link_within_the_repository_is_dead(path):
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-        assert target.startswith("https://") or (path.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", path.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            file = path.parent / target if target else path
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file), (target, anchor)
 
 
-def test_every_page_of_the_docs_is_linked_from_the_readme():
-    linked = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [path.name for path in (ROOT / "docs").glob("*.md") if f"docs/{path.name}" not in linked] == []
+def test_every_page_of_the_docs_is_linked_from_the_readme_or_the_home_of_the_site():
+    readme, home = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/index.md"))
+    names = [path.relative_to(ROOT / "docs").as_posix() for path in DOCS if path.name != "index.md"]
+    assert [name for name in names if f"](docs/{name}" not in readme and f"]({name}" not in home] == []
 
 
 def test_the_readmes_python_runs(folder, capsys):
