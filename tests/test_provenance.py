@@ -65,6 +65,7 @@ def test_info_tells_what_was_drawn(run, call, folder, cgan, kind):
     assert json.loads(out) == FACTS | {
         "mnistgen": mnistgen.__version__, "schema": "1.1", "kind": "picture", "sha256": cgan.model.sha256, "seed": 7,
         "start": 4, "n": 2, "digits": [3, 1], "format": kind, "scale": 1 if kind == "npz" else 8, "invert": True,
+        "verified": False,
     }  # fmt: skip
     code, out, _ = call("info", name)
     lines = dict(line.split(maxsplit=1) for line in out.splitlines())
@@ -412,7 +413,7 @@ def test_records_without_a_kind_are_those_of_pictures(folder):
     record = provenance.read(folder / "x.png")
     assert isinstance(record, provenance.Record)
     assert (record.seed, record.start, record.digits, record.scale, record.invert) == (7, 4, (3, 1), 8, False)
-    assert json.loads(record.to_json()) == json.loads(line) | {"schema": "1.1", "kind": "picture"}
+    assert json.loads(record.to_json()) == json.loads(line) | {"schema": "1.1", "kind": "picture", "verified": False}
 
 
 def test_a_new_field_with_a_default_leaves_old_records_readable(folder, monkeypatch):

@@ -19,7 +19,7 @@ import mnistgen
 from export import verifier as press
 from export import weights, witness
 from export.publish import listed, manifest_bytes
-from mnistgen import verify
+from mnistgen import cli, verify
 from mnistgen.generator import one_hot
 from mnistgen.latents import reserve_latents
 from mnistgen.manifest import Manifest
@@ -290,3 +290,61 @@ def test_without_the_strangers_package_its_command_says_what_to_install(monkeypa
     done = CliRunner().invoke(witness.main, [])
     assert done.exit_code == 1
     assert "pip install --no-deps digit-recognizer-py==0.1.0" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "digits"),
+    [
+        (["--digit", "5", "--n", "3"], "cgan-digit5-n3-seed7-verified.png", [5, 5, 5]),
+        (["--model", "vae", "--digit", "3,1"], "vae-digits31-seed7-verified.png", [3, 1]),
+        (["--text", "7.2"], "cgan-text7.2-seed7-verified.png", [7, 2]),
+        (["--model", "gan", "--text", "41"], "gan-text41-seed7-verified.png", [4, 1]),
+    ],
+)
+def test_the_command_draws_verified_digits_and_they_are_replayed(run, folder, arguments, name, digits):
+    code, out, err = run(*arguments, "--seed", "7", "--verify", "--json")
+    facts = json.loads(out)
+    assert (code, err, facts["path"], facts["digits"]) == (0, "", name, digits)
+    assert len(facts["attempts"]) == len(digits)
+    assert min(facts["attempts"]) >= 1
+    assert json.loads(run("info", name, "--json", command=cli.mnistgen)[1])["verified"] is True
+    assert run("replay", name, command=cli.mnistgen)[0] == 0
+
+
+def test_the_command_tells_what_was_read_and_in_how_many_draws(run, folder, gan):
+    verified = gan.generate_verified(3, seed=7)
+    code, out, _ = run("--model", "gan", "--n", "3", "--seed", "7", "--verify", "--out", "x.npz")
+    assert (code, out.split("  ")[2]) == (0, f"3 verified in {verified.attempts.sum()} draws")
+    with np.load(folder / "x.npz") as arrays:
+        np.testing.assert_array_equal(arrays["images"], verified.images)
+        np.testing.assert_array_equal(arrays["digits"], verified.digits)
+
+
+def test_the_command_writes_nothing_where_a_digit_is_illegible(run, folder, monkeypatch):
+    monkeypatch.setattr(verify, "THRESHOLD", 1.1)
+    monkeypatch.setattr(verify, "MOST_ATTEMPTS", 2)
+    code, out, err = run("--digit", "5", "--seed", "7", "--verify")
+    assert (code, out) == (1, "")
+    assert err.startswith("mnistgen-run: Image 0 of seed 7 was not read as 5 in 2 draws of the cgan: ")
+    assert not list(folder.iterdir())
+
+
+def test_without_verify_a_digit_of_a_model_without_labels_is_refused_with_both_ways_out(run, folder):
+    code, _, err = run("--model", "gan", "--digit", "5")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "take --model cgan, cgan-int8, or add --verify" in err
+
+
+def test_a_model_file_of_ones_own_is_verified_by_the_verifier_that_ships(gan):
+    mine = mnistgen.Generator.from_file(ARTIFACTS / "gan.onnx", device="cpu")
+    np.testing.assert_array_equal(
+        mine.generate(2, digit=[3, 4], seed=1, verify=True), gan.generate(2, digit=[3, 4], seed=1, verify=True)
+    )
+
+
+def test_a_closed_generator_does_not_verify():
+    generator = mnistgen.load("vae", device="cpu")
+    generator.generate(verify=True)
+    generator.close()
+    with pytest.raises(mnistgen.InputError, match="closed"):
+        generator.generate(verify=True)

@@ -71,6 +71,19 @@ Flag = Annotated[bool, lambda value: isinstance(value, bool)]
 _Count = Annotated[int, whole(1, MOST_DIGITS + 1)]
 
 
+class Drawn(NamedTuple):
+    """What a record asked for."""
+
+    frames: Frames
+    """The digits (n, 28, 28), or of a text its picture (1, 28, width)."""
+    digits: tuple[int, ...] | None
+    """What each image shows, which of a verified one is known even where no digit was asked for."""
+    boxes: "tuple[Box, ...]" = ()
+    """Of a text, where its digits are."""
+    attempts: tuple[int, ...] | None = None
+    """Draws that each digit took, where they were verified."""
+
+
 class Record(NamedTuple):  # a dataclass takes a millisecond to make, for which a digit on a command line would wait
     """What a picture shows and how it was drawn: all that drawing it again needs, besides the model's file."""
 
@@ -96,23 +109,26 @@ class Record(NamedTuple):  # a dataclass takes a millisecond to make, for which 
     """Digits in a full row of a grid."""
     invert: Flag
     """Whether ink is black on white."""
+    verified: Flag = False
+    """Whether each digit was read back, and drawn anew until it was read as asked (`mnistgen.verify`)."""
 
     def to_json(self) -> str:
         """The record as one line of JSON in ASCII, which begins with the key "mnistgen"."""
-        return as_json("1.1", "picture", self._asdict())
+        return as_json("2.0" if self.verified else "1.1", "picture", self._asdict())
 
-    def draw(self, generator: "Generator") -> "tuple[Frames, tuple[Box, ...]]":
-        """The frames that the record asks for, and, of a text, where its digits are in them."""
-        if self.text is None:
-            drawn = generator.generate(self.n, digit=self.digits, seed=self.seed, start=self.start)
-            return drawn, ()
-        written = generator.text(self.text, seed=self.seed, start=self.start)
-        return written.picture[None], written.boxes  # (1, 28, width)
+    def draw(self, generator: "Generator") -> Drawn:
+        """What the record asks for, drawn by `generator`; raises as its methods do."""
+        if self.text is not None:
+            written = generator.text(self.text, seed=self.seed, start=self.start, verify=self.verified)
+            return Drawn(written.picture[None], self.digits, written.boxes, written.attempts)
+        if not self.verified:
+            return Drawn(generator.generate(self.n, digit=self.digits, seed=self.seed, start=self.start), self.digits)
+        verified = generator.generate_verified(self.n, digit=self.digits, seed=self.seed, start=self.start)
+        return Drawn(verified.images, tuple(verified.digits.tolist()), attempts=tuple(verified.attempts.tolist()))
 
     def redraw(self, generator: "Generator") -> bytes:
         """The file that the record tells of, drawn by `generator`."""
-        frames, _ = self.draw(generator)
-        return formats.encode(frames, self)
+        return formats.encode(self.draw(generator).frames, self)
 
     def check(self) -> None:
         """Raise InputError where facts are at odds, or ask for what mnistgen does not draw."""

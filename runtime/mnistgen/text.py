@@ -55,6 +55,8 @@ class Text:
     """(28, width), ink 255."""
     boxes: tuple[Box, ...]
     """Of each digit, in reading order."""
+    attempts: tuple[int, ...] | None = None
+    """Draws that each digit took, where they were verified."""
 
 
 def digits_of(text: str) -> list[int]:
@@ -80,20 +82,30 @@ def write(generator: "Generator", text: str, seed: int, start: int, verify: bool
     """`text` as a picture, its digits the images of `seed` from `start` on, one after the other."""
     check_text(text)
     digits = digits_of(text)
-    hands = iter(generator.generate(len(digits), digit=digits, seed=seed, start=start, verify=verify))
+    hands, attempts = _hands(generator, digits, seed, start, verify)  # (n, 28, 28)
     picture = np.zeros((HEIGHT, width_of(text)), dtype=np.uint8)
-    boxes = []
+    boxes: list[Box] = []
     x = 0
     for character in text:
         if character in DIGITS:
-            drawn, left = next(hands), x  # (28, 28)
+            drawn, left = hands[len(boxes)], x  # (28, 28)
             boxes.append(_box(drawn, int(character), left))
         else:
             drawn, left = _draw(character), x + (HEIGHT - _ADVANCE) // 2  # (28, width)
         cell = picture[:, left : left + drawn.shape[1]]
         np.maximum(cell, drawn, out=cell)
         x += _advance(character)
-    return Text(text, picture, tuple(boxes))
+    return Text(text, picture, tuple(boxes), attempts)
+
+
+def _hands(
+    generator: "Generator", digits: list[int], seed: int, start: int, verify: bool
+) -> tuple[NDArray[np.uint8], tuple[int, ...] | None]:
+    """The digits (n, 28, 28), and the draws that each took where they are verified."""
+    if not verify:
+        return generator.generate(len(digits), digit=digits, seed=seed, start=start), None
+    verified = generator.generate_verified(len(digits), digit=digits, seed=seed, start=start)
+    return verified.images, tuple(verified.attempts.tolist())
 
 
 def ground_truth(text: str, boxes: tuple[Box, ...], scale: int) -> dict[str, Any]:

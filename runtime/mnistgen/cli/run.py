@@ -29,7 +29,7 @@ from mnistgen.formats import LAYOUT, MOST_DIGITS, MOST_SCALE
 from mnistgen.generator import Generator
 from mnistgen.latents import INDEX_END, SEED_END
 from mnistgen.manifest import Manifest, Model
-from mnistgen.provenance import Record
+from mnistgen.provenance import Drawn, Record
 from mnistgen.session import check_device
 
 if TYPE_CHECKING:
@@ -47,8 +47,12 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
 @click.command(context_settings=SETTINGS)
 @click.option("--model", "name", help="What draws: vae, gan, cgan or cgan-int8.  [default: cgan]")
 @click.option("--model-path", type=EXISTING_FILE, help="An ONNX file of your own that draws, and that you trust.")
-@click.option("--digit", "digits", callback=parse_digits, help="What to draw (cgan only): 5, or 3,1,4, or 0-9.")
-@click.option("--text", callback=_parse_text, help="A number or date to write (cgan only), such as 2026-11-22.")
+@click.option(
+    "--digit", "digits", callback=parse_digits, help="What to draw: 5, or 3,1,4, or 0-9; of vae and gan with --verify."
+)
+@click.option(
+    "--text", callback=_parse_text, help="A number or date to write, such as 2026-11-22; of vae and gan with --verify."
+)
 @click.option("--n", type=click.IntRange(1, MOST_DIGITS), help="How many, the digits in turn.  [default: one each]")
 @click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same digits.  [default: a new one]")
 @click.option(
@@ -65,6 +69,7 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
 @click.option("--scale", type=click.IntRange(1, MOST_SCALE), help="Enlargement; 1 gives 28×28.  [default: 8]")
 @click.option("--columns", type=click.IntRange(1, MOST_DIGITS), help="Digits in a row.  [default: 10]")
 @click.option("--invert", is_flag=True, help="Draw black on white.")
+@click.option("--verify", is_flag=True, help="Read each digit back, and redraw what is not read as asked.")
 @click.option("--boxes", type=FILE, help="JSON file to write with the place of each digit of --text.")
 @no_metadata_option
 @device_option
@@ -83,6 +88,7 @@ def command(
     scale: int | None,
     columns: int | None,
     invert: bool,
+    verify: bool,
     boxes: Path | None,
     no_metadata: bool,
     device: str,
@@ -103,30 +109,32 @@ def command(
       mnistgen-run --n 10 --out digits.gif           one after the other
       mnistgen-run --text 2026-11-22 --boxes x.json  a date, and where its digits are
       mnistgen-run --digit 5 --format txt --out -    a five of characters
+      mnistgen-run --model gan --digit 5 --verify    redrawn until it is read as a five
     """
     check_device(device)
     kind = formats.kind_of(out, kind)
     _check_choices(kind, text, {"digit": digits, "n": n, "scale": scale, "columns": columns, "boxes": boxes})
     listed, model = _model(name, model_path)
-    digits = _digits(listed, model, digits, text, range(start, start + (n or 1)))
+    digits = _digits(listed, model, digits, text, range(start, start + (n or 1)), verify)
     n = n or len(digits or [0])
     _check_count(n, text)
     seed = secrets.randbits(32) if seed is None else seed
-    path = out or Path(f"{_stem(model.name, digits, text, n, seed, start)}.{kind}")
+    path = out or Path(f"{_stem(model.name, digits, text, n, seed, start, verify)}.{kind}")
     check_target(path, binary=kind not in formats.TEXTS)
     _check_boxes(boxes)
-    record = _record(model, seed, start, n, digits, text, kind, scale, columns, invert)
+    record = _record(model, seed, start, n, digits, text, kind, scale, columns, invert, verify)
     record.check_size()
     generator = Generator(listed, model.name, device)
     record = record._replace(provider=generator.provider)
-    frames, places = record.draw(generator)
-    deliver(formats.encode(frames, record, not no_metadata), path)
+    drawn = record.draw(generator)
+    record = record._replace(digits=drawn.digits)
+    deliver(formats.encode(drawn.frames, record, not no_metadata), path)
     if boxes and text:
-        _write_boxes(boxes, text, places, record.scale)
+        _write_boxes(boxes, text, drawn.boxes, record.scale)
     if as_json:
-        _tell_json(path, record)
+        _tell_json(path, record, drawn)
     elif not quiet:
-        _tell(path, record, frames)
+        _tell(path, record, drawn)
 
 
 def _check_choices(kind: str, text: str | None, given: dict[str, object]) -> None:
@@ -163,16 +171,18 @@ def _model(name: str | None, path: Path | None) -> tuple[Manifest, Model]:
 
 
 def _digits(
-    manifest: Manifest, model: Model, digits: list[int] | None, text: str | None, indices: range
+    manifest: Manifest, model: Model, digits: list[int] | None, text: str | None, indices: range, verify: bool
 ) -> list[int] | None:
     """What the images of these indices show, in turn; None where the model does not let one choose."""
     if text is not None:
         from mnistgen.text import digits_of
 
         digits = digits_of(text)
-    if digits and not model.classes:
+    if digits and not model.classes and not verify:
         able = ", ".join(other.name for other in manifest.models.values() if other.classes) or "cgan"
-        raise InputError(f"The {model.name} draws whatever comes: for a digit of your choice take --model {able}.")
+        raise InputError(
+            f"The {model.name} draws whatever comes: for a digit of your choice take --model {able}, or add --verify."
+        )
     if digits is None and model.classes:
         return [index % model.classes for index in indices[: model.classes]]  # as Generator.generate has it
     return digits
@@ -189,6 +199,7 @@ def _record(
     scale: int | None,
     columns: int | None,
     invert: bool,
+    verify: bool,
 ) -> Record:
     """What the picture is to show, with what is usual in the place of what was not asked for."""
     return Record(
@@ -205,11 +216,12 @@ def _record(
         scale=scale or formats.SCALE if "scale" in LAYOUT[kind] else 1,
         columns=columns or images.COLUMNS,
         invert=invert,
+        verified=verify,
     )
 
 
-def _stem(model: str, digits: list[int] | None, text: str | None, n: int, seed: int, start: int) -> str:
-    """Such as cgan-digit5-seed7, cgan-digits314-n30-seed7-start100, gan-n20-seed7, cgan-text2026-11-22-seed7."""
+def _stem(model: str, digits: list[int] | None, text: str | None, n: int, seed: int, start: int, verify: bool) -> str:
+    """Such as cgan-digit5-seed7, cgan-digits314-n30-seed7, cgan-text2026-11-22-seed7, gan-n20-seed7-verified."""
     parts = [model]
     if text is not None:
         first = text[:40] + ("etc" if len(text) > 40 else "")
@@ -219,7 +231,7 @@ def _stem(model: str, digits: list[int] | None, text: str | None, n: int, seed: 
         parts.append(f"digit{'s' if len(digits) > 1 else ''}{first}")
     if n != len(digits or [0]):
         parts.append(f"n{n}")
-    return "-".join([*parts, f"seed{seed}", *([f"start{start}"] if start else [])])
+    return "-".join([*parts, f"seed{seed}", *([f"start{start}"] if start else []), *(["verified"] if verify else [])])
 
 
 def _write_boxes(path: Path, text: str, boxes: "tuple[Box, ...]", scale: int) -> None:
@@ -228,12 +240,15 @@ def _write_boxes(path: Path, text: str, boxes: "tuple[Box, ...]", scale: int) ->
     write_whole(path, f"{json.dumps(ground_truth(text, boxes, scale))}\n".encode(), "--boxes")
 
 
-def _tell_json(path: Path, record: Record) -> None:
+def _tell_json(path: Path, record: Record, drawn: Drawn) -> None:
     facts = {key: getattr(record, key) for key in ("model", "n", "digits", "seed", "provider")}
+    if drawn.attempts:
+        facts["attempts"] = drawn.attempts
     click.echo(json.dumps({"path": str(path), **facts}), err=path == STDOUT)
 
 
-def _tell(path: Path, record: Record, frames: formats.Frames) -> None:
+def _tell(path: Path, record: Record, drawn: Drawn) -> None:
     if path != STDOUT and sys.stdout and sys.stdout.isatty():
-        click.echo(images.preview(frames))
-    click.echo(f"{path}  seed {record.seed}  {record.provider}", err=path == STDOUT)
+        click.echo(images.preview(drawn.frames))
+    verified = f"  {record.n} verified in {sum(drawn.attempts)} draws" if drawn.attempts else ""
+    click.echo(f"{path}  seed {record.seed}{verified}  {record.provider}", err=path == STDOUT)
