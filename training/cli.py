@@ -84,7 +84,7 @@ def _help(model: str, recipes: list[str], purpose: str) -> str:
         " --limit 2000 --epochs 1 --out /tmp/try": "a quick try",
         " --resume": "go on after an interruption",
     }
-    lines = (f"python -m training.{model}{options}".ljust(66) + note for options, note in examples.items())
+    lines = (f"python -m training.{model}{options}".ljust(68) + note for options, note in examples.items())
     return _HELP.format(name=model.upper(), purpose=purpose, examples="\n  ".join(lines))
 
 

@@ -73,7 +73,7 @@ def command(
     \b
     Examples:
       mnistgen dataset digits                          50,000 to train and 10,000 to test with
-      mnistgen dataset digits --n 70000 --test 10000   as many as MNIST has
+      mnistgen dataset more --n 70000 --test 10000     as many as MNIST has
       mnistgen dataset ones --n 500 --digits 1,7 --kind png
       mnistgen dataset few5 --shares 1,1,1,1,1,0.1,1,1,1,1 --kind npz --model cgan-int8
     """
