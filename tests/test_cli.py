@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -241,6 +242,14 @@ def test_help_shows_commands_options_and_examples(run):
     for option in cli.run.command.params:
         assert option.opts[0] in out
         assert option.help
+
+
+def test_the_list_of_commands_cuts_none_of_their_sentences(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run("--help", command=cli.mnistgen)
+    listed = out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == list(cli.COMMANDS)
+    assert [line for line in listed if not re.fullmatch(r"  \w+ +[A-Z].*[^.]\.", line)] == []
 
 
 def on_a_terminal(folder, *arguments, **environment):

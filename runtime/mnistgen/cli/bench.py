@@ -12,7 +12,7 @@ from mnistgen.resources import processor, usable_cores
 from mnistgen.session import check_device, version
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS, short_help="Measure how many digits a second each model draws.")
 @click.option("--model", "names", multiple=True, help="Only this one; repeatable.  [default: all]")
 @click.option("--batch", "batches", multiple=True, type=click.IntRange(1, 100_000), help="[default: 1 and 256]")
 @click.option("--threads", type=click.IntRange(1, MOST_THREADS), help="On a CPU.  [default: all that may be used]")

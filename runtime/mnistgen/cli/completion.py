@@ -9,7 +9,7 @@ SHELLS = ("bash", "zsh", "fish")
 NAMES = ("mnistgen", "mnistgen-run")
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS, short_help="Print a script that makes a shell complete the commands.")
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
     """Print a script that makes SHELL (bash, zsh or fish) complete commands, options and their values.

@@ -35,7 +35,7 @@ def _parse_shares(context: click.Context, option: click.Parameter, text: str | N
         raise click.BadParameter(f"{text!r} is not a list of ten numbers such as 2,1,1,1,1,1,1,1,1,0.") from error
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS, short_help="Write labelled digits, to use in MNIST's place.")
 @click.argument("out", type=_FOLDER)
 @click.option("--n", type=click.IntRange(1, MOST), default=60_000, show_default=True, help="How many, in both sets.")
 @click.option("--test", callback=_parse_test, help="How many of them to test with: 500, or 0.1.  [default: a sixth]")

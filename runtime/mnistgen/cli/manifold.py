@@ -15,7 +15,7 @@ from mnistgen.records import MOST_SIDE, Manifold
 from mnistgen.session import check_device
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS, short_help="Write a picture of all that the VAE draws.")
 @click.option("--model", "name", default="vae", show_default=True, help="What draws: the vae, which has a plane.")
 @click.option("--side", type=click.IntRange(1, MOST_SIDE), default=20, show_default=True, help="Digits in a row.")
 @click.option("--out", type=FILE, help="PNG file.  [default: vae-manifold<side>.png]")

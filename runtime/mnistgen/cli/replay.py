@@ -25,7 +25,7 @@ from mnistgen.replay import replay
 from mnistgen.session import check_device
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS, short_help="Draw a picture again and compare the two.")
 @click.argument("file", type=EXISTING_FILE)
 @click.option("--out", type=FILE, help="File to write, or - for a pipe.  [default: FILE-replay, beside FILE]")
 @click.option("--model-path", type=EXISTING_FILE, help="The ONNX file that drew it, where that was one of your own.")

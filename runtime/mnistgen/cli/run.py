@@ -44,7 +44,7 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
     return text
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS, short_help="Write a picture of handwritten digits.")
 @click.option("--model", "name", help="What draws: vae, gan, cgan or cgan-int8.  [default: cgan]")
 @click.option("--model-path", type=EXISTING_FILE, help="An ONNX file of your own that draws, and that you trust.")
 @click.option(

@@ -23,7 +23,7 @@ _FRAMES = 24
 _MILLISECONDS = 40
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS, short_help="Write an animation of digits that turn into others.")
 @click.option("--model", "name", default="cgan", show_default=True, help="What draws: vae, gan, cgan or cgan-int8.")
 @click.option(
     "--seeds",
