@@ -1,6 +1,5 @@
 """`mnistgen` and `mnistgen-run`: pictures for arguments, one sentence for every mistake (contract C6)."""
 
-import contextlib
 import json
 import os
 import re
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import MODELS
 from PIL import Image
+from surroundings import command, needs_limit, needs_terminal, on_a_full_disk, on_a_terminal
 
 from mnistgen import cli
 from mnistgen.cli import run as run_command
@@ -154,18 +154,10 @@ def test_a_link_stays_and_what_it_points_to_is_replaced(run, folder):
     assert os.listdir("pictures") == ["real.png"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs limits on a file's size")
+@needs_limit
 def test_a_disk_that_refuses_gets_one_sentence_and_keeps_the_former_picture(folder):
     (folder / "x.png").write_bytes(b"former")
-    code = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-sys.argv = ["mnistgen-run", "--out", "x.png"]
-from mnistgen import cli
-cli.main_run()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = on_a_full_disk(100, "--out", "x.png", name="mnistgen-run")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "mnistgen-run: x.png cannot be written (File too large): name another file with --out.\n"
     assert os.listdir() == ["x.png"]
@@ -185,23 +177,15 @@ def test_an_interruption_is_told(run, folder, monkeypatch):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_an_output_that_cannot_be_printed_is_told():
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", "from mnistgen import cli; cli.main()", "models"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(command("models"), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "mnistgen: The output cannot be written (No space left on device).\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
 def test_a_closed_output_is_no_failure(folder):
-    code = "from mnistgen import cli; cli.main_run()"
-    done = subprocess.run(
-        ["sh", "-c", '"$0" -c "$1" --seed 1 >&-', sys.executable, code], capture_output=True, text=True, check=False
-    )
+    closed = ["sh", "-c", '"$@" >&-', "sh", *command("--seed", "1", name="mnistgen-run")]
+    done = subprocess.run(closed, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert os.listdir() == ["cgan-digit0-seed1.png"]
 
@@ -252,38 +236,17 @@ def test_the_list_of_commands_cuts_none_of_their_sentences(run, monkeypatch):
     assert [line for line in listed if not re.fullmatch(r"  \w+ +[A-Z].*[^.]\.", line)] == []
 
 
-def on_a_terminal(folder, *arguments, **environment):
-    """What `mnistgen`, called with the arguments, shows when a terminal reads it."""
-    import pty  # not on Windows
-
-    reader, writer = pty.openpty()
-    command = [sys.executable, "-c", "from mnistgen import cli; cli.main()", *arguments]
-    settings = {**os.environ, "COLUMNS": "80", "PYTHONUTF8": "1", **environment}
-    if not environment:
-        settings.pop("NO_COLOR", None)
-    # The terminal holds little before it is read, so the command must not be waited for first.
-    process = subprocess.Popen(command, stdin=writer, stdout=writer, cwd=folder, env=settings)
-    os.close(writer)
-    shown = b""
-    with contextlib.suppress(OSError):  # Linux ends a closed terminal's output with an error
-        while part := os.read(reader, 10_000):
-            shown += part
-    os.close(reader)
-    assert process.wait() == 0
-    return shown.decode()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@needs_terminal
 def test_a_terminal_gets_a_preview(folder):
-    shown = on_a_terminal(folder, "run", "--seed", "3", "--digit", "0")
+    code, shown = on_a_terminal("run", "--seed", "3", "--digit", "0")
+    assert code == 0
     assert shown.count("\x1b[38;5;") == 28 * 14
     assert "cgan-digit0-seed3.png" in shown
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@needs_terminal
 def test_a_preview_heeds_no_color(folder):
-    shown = on_a_terminal(folder, "run", "--seed", "3", "--digit", "0", NO_COLOR="1")
-    assert "\x1b[" not in shown
+    _, shown = on_a_terminal("run", "--seed", "3", "--digit", "0", NO_COLOR="1")
     assert {"▀", "▄", "█"} <= set(shown)
 
 
@@ -333,11 +296,8 @@ def test_completion_prints_what_the_shell_is_to_read(run, shell):
     ("typed", "completed"), [("mnistgen wa", "plain,walk"), ("mnistgen walk --lo", "plain,--loop")]
 )
 def test_commands_and_options_are_completed(typed, completed):
-    code = "from mnistgen import cli; cli.main()"
     asked = {"_MNISTGEN_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command(), env={**os.environ, **asked}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{completed}\n", "")
 
 

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from surroundings import command, needs_limit, needs_terminal, on_a_full_disk, on_a_terminal
 
 import mnistgen
 from mnistgen import cli, dataset
@@ -229,14 +230,8 @@ def test_memory_does_not_grow_with_the_number_of_digits(tmp_path):
 
 # ---- interruptions
 
-WRITE = """
-import sys
-from mnistgen import cli
-from mnistgen.dataset import split
-split.BLOCK = 16
-sys.argv = ["mnistgen", "dataset", "digits", "--n", "400", "--model", "cgan-int8", "--device", "cpu"]
-cli.main()
-"""
+SMALL = "from mnistgen.dataset import split; split.BLOCK = 16"
+WRITE = ("dataset", "digits", "--n", "400", "--model", "cgan-int8", "--device", "cpu")
 
 
 DAWDLE = """
@@ -250,14 +245,15 @@ def dawdle(*arguments, **options):
     return generate(*arguments, **options)
 Generator.generate = dawdle
 """
-"""For WRITE to come first: it draws three blocks, and then takes its time."""
+"""For the command to come after: it draws three blocks, and then takes its time."""
 
 
 def start(folder):
     """The command, in a process of its own, that has drawn some more, and does not finish."""
     images = folder / "digits" / ".unfinished" / "idx" / "MNIST" / "raw" / "train-images-idx3-ubyte"
     before = images.stat().st_size if images.exists() else 16
-    process = subprocess.Popen([sys.executable, "-c", DAWDLE + WRITE], cwd=folder, stderr=subprocess.PIPE, text=True)
+    slow = command(*WRITE, before=SMALL + DAWDLE)
+    process = subprocess.Popen(slow, cwd=folder, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not (images.exists() and images.stat().st_size > before):
         time.sleep(0.001)
     return process
@@ -283,12 +279,10 @@ def test_a_killed_or_interrupted_process_is_gone_on_with_to_the_same_bytes(quick
     assert tree("digits") == tree("uninterrupted")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs limits on a file's size")
+@needs_limit
 @pytest.mark.parametrize(("kind", "limit"), [("idx", 50_000), ("npz", 300_000)])  # as it is drawn, and as it is built
 def test_a_full_disk_gets_one_sentence_and_is_gone_on_with(quick, folder, kind, limit):
-    code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
-    code += WRITE.replace("cli.main()", f"sys.argv += ['--kind', '{kind}']; cli.main()")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = on_a_full_disk(limit, *WRITE, "--kind", kind, before=SMALL)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "mnistgen: The dataset cannot be written to digits (File too large): mend that and give the same command "
@@ -519,23 +513,13 @@ def test_a_folder_without_permission_is_told(run, folder):
     assert "The dataset cannot be written to closed (Permission denied)" in err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_a_terminal_sees_how_far_it_is(folder):
-    import pty  # not on Windows
-
-    reader, writer = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-c", WRITE], stdout=subprocess.DEVNULL, stderr=writer)
-    os.close(writer)
-    shown = b""
-    try:
-        while part := os.read(reader, 10_000):
-            shown += part
-    except OSError:  # Linux ends a closed terminal's output with an error
-        pass
-    os.close(reader)
-    assert process.wait() == 0
-    assert b"Drawing 400" in shown
-    assert b"100%" in shown
+@needs_terminal
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_a_terminal_sees_how_far_it_is(folder, no_color):
+    code, shown = on_a_terminal(*WRITE, before=SMALL, NO_COLOR=no_color)
+    assert code == 0
+    assert "Drawing 400" in shown
+    assert "100%" in shown
 
 
 def test_help_shows_options_and_examples(run):

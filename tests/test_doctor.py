@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import MODELS, ROOT
 from fakes import OnGpu, Runtime
-from test_cli import on_a_terminal
+from surroundings import command, needs_terminal, on_a_terminal
 
 import mnistgen
 from mnistgen import cli, cuda, doctor, session
@@ -283,22 +283,18 @@ def test_json_tells_the_same_to_scripts(run, artifacts):
 
 
 def test_the_command_runs_without_onnxruntime_and_pillow():
-    code = """
-import sys
-sys.modules |= {"onnxruntime": None, "PIL": None}
-from mnistgen import cli
-cli.main()
-"""
-    done = subprocess.run([sys.executable, "-c", code, "doctor"], capture_output=True, text=True, check=False)
+    without = "import sys; sys.modules |= {'onnxruntime': None, 'PIL': None}"
+    done = subprocess.run(command("doctor", before=without), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     assert len(re.findall("^fault ", done.stdout, re.MULTILINE)) == 2
     assert "onnxruntime missing" in done.stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_colours_are_for_terminals_that_want_them(folder):
-    assert "\x1b[32mok" in on_a_terminal(folder, "doctor")
-    assert "\x1b[" not in on_a_terminal(folder, "doctor", NO_COLOR="1")
+@needs_terminal
+def test_a_terminal_gets_colours(folder):
+    code, shown = on_a_terminal("doctor")
+    assert code == 0
+    assert "\x1b[32mok" in shown
 
 
 def test_the_page_explains_every_code_and_no_other():

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
+from surroundings import command, needs_terminal, on_a_terminal
 
 import mnistgen
 from mnistgen import animation, formats, images
@@ -150,9 +151,8 @@ def test_without_digits_the_images_from_start_on_are_those_of_the_api(run, folde
 
 
 def piped(folder, *arguments, **options):
-    code = "from mnistgen import cli; cli.main_run()"
-    command = [sys.executable, "-c", code, "--seed", "1", "--digit", "5", *arguments]
-    return subprocess.run(command, cwd=folder, check=False, **options)
+    started = command("--seed", "1", "--digit", "5", *arguments, name="mnistgen-run")
+    return subprocess.run(started, cwd=folder, check=False, **options)
 
 
 def test_a_dash_sends_the_file_into_a_pipe_and_the_facts_to_stderr(folder, run):
@@ -172,8 +172,7 @@ def test_a_closed_pipe_or_output_ends_the_command_without_a_traceback(folder):
     broken = piped(folder, "--out", "-", stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
     assert (broken.returncode, broken.stderr) == (1, b"")
-    code = "from mnistgen import cli; cli.main_run()"
-    closed = ["sh", "-c", '"$0" -c "$1" --out - >&-', sys.executable, code]
+    closed = ["sh", "-c", '"$@" >&-', "sh", *command("--out", "-", name="mnistgen-run")]
     done = subprocess.run(closed, cwd=folder, capture_output=True, check=False)
     told = b"mnistgen-run: The standard output is closed: name a file with --out.\n"
     assert (done.returncode, done.stderr) == (1, told)
@@ -189,16 +188,11 @@ def test_a_device_that_is_full_gets_one_sentence_and_stays_a_device(folder, run)
     assert Path("/dev/full").is_char_device()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@needs_terminal
 def test_a_terminal_is_shown_text_and_refused_the_rest(folder):
-    import pty
-
-    reader, writer = pty.openpty()
-    refused = piped(folder, "--out", "-", stdout=writer, stderr=subprocess.PIPE)
-    assert refused.returncode == 2
-    assert refused.stderr.startswith(b"mnistgen-run: A terminal cannot show this kind of file")
-    shown = piped(folder, "--out", "-", "--format", "txt", "--quiet", stdout=writer, stderr=subprocess.PIPE)
-    os.close(writer)
-    assert shown.returncode == 0
-    assert "█" in os.read(reader, 10_000).decode()
-    os.close(reader)
+    code, shown = on_a_terminal("run", "--out", "-")
+    assert code == 2
+    assert shown.startswith("mnistgen: A terminal cannot show this kind of file")
+    code, shown = on_a_terminal("run", "--digit", "5", "--out", "-", "--format", "txt", "--quiet")
+    assert code == 0
+    assert set(shown) == set(" ▀▄█\r\n")

@@ -11,6 +11,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
+from surroundings import needs_limit, on_a_full_disk
 
 import mnistgen
 from mnistgen import animation, cli, walks
@@ -340,18 +341,10 @@ def test_a_webp_takes_any_milliseconds(walk, folder):
     assert frames_of("x.webp")[0] == [33, 33, 33]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs limits on a file's size")
+@needs_limit
 def test_a_disk_that_refuses_gets_one_sentence_and_keeps_the_former_file(folder):
     (folder / "x.gif").write_bytes(b"former")
-    code = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-sys.argv = ["mnistgen", "walk", "--frames", "1", "--out", "x.gif"]
-from mnistgen import cli
-cli.main()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = on_a_full_disk(100, "walk", "--frames", "1", "--out", "x.gif")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "mnistgen: x.gif cannot be written (File too large): name another file with --out.\n"
     assert os.listdir() == ["x.gif"]

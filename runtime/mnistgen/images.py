@@ -55,7 +55,7 @@ def preview(digits: NDArray[np.uint8]) -> str:
     width = shutil.get_terminal_size().columns
     fitting = max(1, width // digits.shape[2])
     picture = np.concatenate(list(digits[: min(fitting, COLUMNS)]), axis=1)[:, :width]  # (28, width)
-    return blocks(picture) if "NO_COLOR" in os.environ else _lines(_grey_line, picture)
+    return blocks(picture) if os.environ.get("NO_COLOR") else _lines(_grey_line, picture)
 
 
 def blocks(picture: NDArray[np.uint8]) -> str:

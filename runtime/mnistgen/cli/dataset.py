@@ -1,9 +1,11 @@
 """`mnistgen dataset`: a folder of labelled digits."""
 
 import json
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TextIO, cast
 
 import click
 
@@ -98,6 +100,19 @@ def command(
         click.echo(f"{out}  {of_train} to train and {of_test} to test with  seed {seed}  {generator.provider}")
 
 
+class _Stderr:
+    """The standard error, which under NO_COLOR gets none of the escapes that click moves and hides the cursor with."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(click.unstyle(text) if os.environ.get("NO_COLOR") else text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr is not None and sys.stderr.isatty()
+
+
 class _Bars(ExitStack):
     """Progress on stderr, where that is a terminal: one bar after the other."""
 
@@ -106,10 +121,10 @@ class _Bars(ExitStack):
     def __call__(self, what: str, done: int, n: int) -> None:
         if what != self._what:
             self.close()
-            shown = sys.stderr is not None and sys.stderr.isatty()
+            stderr = _Stderr()
             label = f"{what} {'the other ' if done else ''}{n - done:,}"
             self._bar = self.enter_context(
-                click.progressbar(length=n - done, label=label, file=sys.stderr, hidden=not shown)
+                click.progressbar(length=n - done, label=label, file=cast(TextIO, stderr), hidden=not stderr.isatty())
             )
             self._what, self._done = what, done
         self._bar.update(done - self._done)

@@ -38,7 +38,7 @@ def command(as_json: bool) -> int:
 
 def _print(check: doctor.Check) -> None:
     mark = f"{check.level:<7}"
-    if sys.stdout and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+    if sys.stdout and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         mark = click.style(mark, fg=_COLOURS[check.level])
     code = f" [{check.code}]" if check.code else ""
     click.echo(f"{mark}  {check.name:<11}  {' '.join(check.sentence.split())}{code}")

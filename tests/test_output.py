@@ -1,0 +1,52 @@
+"""What every command prints: facts as JSON alone where that is asked for, and escapes only where they are wanted."""
+
+import json
+
+import pytest
+from surroundings import needs_terminal, on_a_terminal
+
+from mnistgen import cli
+
+CALLS = {
+    "run": ["--seed", "1"],
+    "walk": ["--seeds", "7", "--digits", "3,8", "--frames", "2"],
+    "manifold": ["--side", "2"],
+    "dataset": ["digits", "--n", "20", "--test", "5"],
+    "info": ["drawn.png"],
+    "replay": ["drawn.png"],
+    "models": [],
+    "bench": ["--model", "vae", "--batch", "1", "--seconds", "0"],
+    "doctor": [],
+    "completion": ["bash"],
+}
+WITHOUT_FACTS = {"completion"}
+"""It prints a script, for a shell to read."""
+
+
+@pytest.fixture
+def drawn(run, folder):
+    """A folder with a picture, the current one."""
+    assert run("--seed", "1", "--out", "drawn.png", "--quiet") == (0, "", "")
+
+
+@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name not in WITHOUT_FACTS])
+def test_every_command_tells_its_facts_as_json_alone(run, drawn, name):
+    code, out, err = run(name, *CALLS[name], "--json", command=cli.mnistgen)
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    assert json.loads(out)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_a_pipe_gets_no_escapes(run, drawn, name):
+    code, out, err = run(name, *CALLS[name], command=cli.mnistgen)
+    assert code == 0
+    assert "\x1b" not in out + err
+
+
+@needs_terminal
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_a_terminal_gets_no_escapes_under_no_color(drawn, name):
+    code, shown = on_a_terminal(name, *CALLS[name], NO_COLOR="1")
+    assert code == 0
+    assert shown
+    assert "\x1b" not in shown
