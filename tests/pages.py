@@ -17,7 +17,7 @@ PAGES = [
     ROOT / "artifacts" / "weights" / "README.md",
 ]
 LANGUAGES = {"sh", "console", "python", "js", "json", "text"}
-"""What is in sh, python, js and json is typed; of console what follows a $ is, and takes long; text is not typed."""
+"""Of sh and console the lines are typed, and those of console take long; text is all that is not typed."""
 
 _FENCE = re.compile(
     r"^(?P<indent> *)(?P<mark>```+)(?P<about>[^`\n]*)\n(?P<text>.*?)^(?P=indent)(?P=mark) *$", re.M | re.S
@@ -74,8 +74,6 @@ def lines(block: Block) -> Iterator[tuple[str, str]]:
     number = block.line
     for line in block.text.replace("\\\n", "\0").splitlines():
         typed = line.replace("\0", " ")
-        if block.language == "console":
-            typed = typed[2:] if typed.startswith("$ ") else ""
         if shlex.split(typed, comments=True):
             yield f"{name(block.page)}:{number}", typed
         number += 1 + line.count("\0")

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from mnistgen.cli import COMMANDS
 needs_shell = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
 NODE = shutil.which("node")
 JAVASCRIPT = ROOT / "examples" / "javascript"
+PROGRAM = re.compile(rf"(\S*/)?({'|'.join([*shell.OWN, *shell.CHECKS])}) [^…]*")
+"""A line as one types it."""
 SMALLER = {"60_000": "60", "70_000, test=10_000": "70, test=10", "1_000_000": "2_000"}
 """Numbers of Python's examples that would take a minute, and those that stand in for them."""
 
@@ -39,6 +42,8 @@ def smaller(code: str) -> str:
 def test_whatever_can_be_typed_stands_in_a_fence_of_a_known_language(page):
     assert indented(page) == [], "lines that are indented where a fence is to be"
     assert [(block.line, block.language) for block in blocks(page) if block.language not in LANGUAGES] == []
+    texts = [line for block in blocks(page) if block.language == "text" for line in block.text.splitlines()]
+    assert [line for line in texts if PROGRAM.match(line)] == []
 
 
 def test_what_stands_in_no_fence_is_noticed(tmp_path):
@@ -56,20 +61,19 @@ def test_what_a_page_tells_to_type_works_from_top_to_bottom(page, folder):
     for block in blocks(page):
         match block.language:
             case "sh":
-                type_into_shell(block, environment)
+                type_into_shell(block, partial(shell.try_out, environment=environment))
             case "python":
                 type_into_python(block, namespace)
             case "console":
-                for _, line in lines(block):
-                    shell.check(line)
+                type_into_shell(block, shell.check)
             case "json":
                 json.loads(block.text)
 
 
-def type_into_shell(block, environment):
+def type_into_shell(block, attempt):
     for place, line in lines(block):
         try:
-            shell.try_out(line, environment)
+            attempt(line)
         except (AssertionError, click.UsageError) as error:
             raise AssertionError(f"{place} does not work: {line}\n{error}") from error
 
@@ -142,7 +146,6 @@ def test_the_javascript_of_a_page_works(page, tmp_path):
             assert (done.returncode, done.stderr) == (0, "")
 
 
-PROGRAM = re.compile(rf"(\S*/)?({'|'.join([*shell.OWN, *shell.CHECKS])}) [^…]*")
 NAMES = {f"mnistgen {command}" for command in COMMANDS}
 """Commands as one speaks of them, which are no lines."""
 
