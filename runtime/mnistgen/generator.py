@@ -1,7 +1,7 @@
 """The generator: seeds and labels in, digits out."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -181,10 +181,7 @@ class Generator:
             shown = self._in_turn(size, first) if digits is None else digits[chunk]  # (size,)
             return {"z": z, "label": one_hot(shown, self.model.classes)}
 
-        def keep(chunk: slice, drawn: NDArray[np.float32]) -> None:
-            images[chunk] = np.rint(drawn * 255)
-
-        self._engine.draw(len(images), feed, keep)
+        self._fill(images, feed)
 
     def text(self, text: str, *, seed: int = 0, start: int = 0, verify: bool = False) -> "Text":
         """A number or date as one picture, each digit in a hand of its own, and where the digits are in it.
@@ -219,21 +216,17 @@ class Generator:
         if not self.model.classes:
             if label is not None:
                 raise InputError(self._no_digits())
-            return self._decode(latent, None)
+            return self._decode({"z": latent})
         if label is None:
             raise InputError(f"The {self.model.name} needs a label of shape (n, {self.model.classes}) beside z.")
         labels = matrix("label", label, self.model.classes)
         if len(labels) != len(latent):
             raise InputError(f"z has {len(latent)} rows and label {len(labels)}: give one label for each latent.")
-        return self._decode(latent, labels)
+        return self._decode({"z": latent, "label": labels})
 
-    def _decode(self, z: NDArray[np.float32], label: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        images = np.empty((len(z), 28, 28), dtype=np.float32)
-
-        def feed(chunk: slice) -> Feed:
-            return {"z": z[chunk]} if label is None else {"z": z[chunk], "label": label[chunk]}
-
-        self._engine.draw(len(z), feed, images.__setitem__)
+    def _decode(self, inputs: Feed) -> NDArray[np.float32]:
+        images = np.empty((len(inputs["z"]), 28, 28), dtype=np.float32)
+        self._engine.draw(len(images), _rows(inputs), images.__setitem__)
         return images
 
     def walk(
@@ -267,7 +260,7 @@ class Generator:
             inputs = self._path(walks.in_turn(places, stops), walks.in_turn(shown, stops), frames, loop)
         except MemoryError as error:
             raise too_many(len(images)) from error
-        return self._fill(images, inputs)
+        return self._fill(images, _rows(inputs))
 
     def _path(self, seeds: list[int], digits: list[int], frames: int, loop: bool) -> Feed:
         """What the model draws a walk from (length, ·), stops as many as `seeds` and `digits`."""
@@ -291,13 +284,10 @@ class Generator:
         if self.model.latent_size != 2 or self.model.classes:
             raise InputError(f"The {self.model.name} has no plane of latents to draw: the vae has.")
         side = integer("the side of a grid", side, 2**31, least=1)
-        return self._fill(allocate(side**2), {"z": walks.plane(side)})
+        return self._fill(allocate(side**2), _rows({"z": walks.plane(side)}))
 
-    def _fill(self, images: NDArray[np.uint8], inputs: Feed) -> NDArray[np.uint8]:
-        """`images` (n, 28, 28), filled with what the model draws from `inputs` (n, ·)."""
-
-        def feed(chunk: slice) -> Feed:
-            return {name: value[chunk] for name, value in inputs.items()}
+    def _fill(self, images: NDArray[np.uint8], feed: Callable[[slice], Feed]) -> NDArray[np.uint8]:
+        """`images` (n, 28, 28), filled with what the model draws from what `feed` gives for each chunk."""
 
         def keep(chunk: slice, drawn: NDArray[np.float32]) -> None:
             images[chunk] = np.rint(drawn * 255)
@@ -334,6 +324,11 @@ class Generator:
 
     def __repr__(self) -> str:
         return self._made
+
+
+def _rows(inputs: Feed) -> Callable[[slice], Feed]:
+    """Gives the part of `inputs` (n, ·) that belongs to a chunk."""
+    return lambda chunk: {name: value[chunk] for name, value in inputs.items()}
 
 
 def one_hot(digits: NDArray[np.integer], classes: int = 10) -> NDArray[np.float32]:
