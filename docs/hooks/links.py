@@ -74,7 +74,7 @@ def _file(path: str, config: MkDocsConfig) -> File:
     inclusion = InclusionLevel.INCLUDED if path in _leaves(config.nav) else InclusionLevel.NOT_IN_NAV
     language = SOURCES.get(Path(path).suffix)
     if not language:
-        return File.generated(config, path, abs_src_path=str(ROOT / path), inclusion=inclusion)
+        return File.generated(config, _place(path), abs_src_path=str(ROOT / path), inclusion=inclusion)
     source = (ROOT / path).read_text(encoding="utf-8")
     page = f"---\ntitle: {path}\nsearch:\n  exclude: true\n---\n\n````{language}\n{source}````\n"
     return File.generated(config, _place(path), content=page, inclusion=inclusion)
