@@ -9,7 +9,7 @@ import secrets
 from flask import Flask, Response, redirect, request, url_for
 
 import mnistgen
-from mnistgen.images import encode_png, grid
+from mnistgen.output.images import encode_png, grid
 
 app = Flask(__name__)
 generator = mnistgen.load("cgan")  # threads share it, and workers that a server forks open their own

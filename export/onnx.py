@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from export import weights
-from export.graphs import SHIPPED, original
-from export.publish import certified_as, listed, listed_verifier, manifest_bytes, press, publish
+from export.artifacts import certified_as, listed, listed_verifier, manifest_bytes, press, publish
+from export.graphs.models import SHIPPED, original
 
 _FOLDER = click.Path(path_type=Path)
 

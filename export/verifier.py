@@ -11,14 +11,15 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from export import convert, weights
+from export import weights
+from export.artifacts import listed, manifest_bytes, publish
 from export.errors import ExportError
-from export.graphs import load
-from export.publish import listed, manifest_bytes, publish
+from export.graphs import convert
+from export.graphs.models import load
 from export.weights import Weights
 from mnistgen import verify
+from mnistgen.inference.session import open_session
 from mnistgen.manifest import SCHEMA, Verifier
-from mnistgen.session import open_session
 from training import data
 from training import verifier as trained
 from training.data import Digits

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mnistgen import cuda, session
+from mnistgen.inference import cuda, session
 
 
 class Runtime:

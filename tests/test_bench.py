@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from conftest import MODELS, ROOT
 
-from export import bench, peers
-from export.convert import example_inputs
-from export.graphs import GRAPHS
+from export.benchmark import command as bench
+from export.benchmark import runtimes
+from export.graphs.convert import example_inputs
+from export.graphs.models import GRAPHS
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +24,14 @@ def _in_the_checkout(monkeypatch):
 @pytest.mark.parametrize("name", ["mnistgen, one thread", "ONNX Runtime, naive export", "PyTorch eager"])
 def test_runtimes_draw_what_ours_draws(model, name):
     inputs = example_inputs(GRAPHS[model], 3)
-    expected = peers.PEERS["mnistgen"](model, inputs, 2)()
-    np.testing.assert_allclose(peers.PEERS[name](model, inputs, 2)(), expected, atol=1e-4)
+    expected = runtimes.PEERS["mnistgen"](model, inputs, 2)()
+    np.testing.assert_allclose(runtimes.PEERS[name](model, inputs, 2)(), expected, atol=1e-4)
 
 
 def test_eight_bits_draw_about_the_same():
     inputs = example_inputs(GRAPHS["gan"], 3)
-    expected = peers.PEERS["mnistgen"]("gan", inputs, 1)()
-    difference = np.abs(peers.PEERS["mnistgen, int8 convolutions"]("gan", inputs, 1)() - expected)
+    expected = runtimes.PEERS["mnistgen"]("gan", inputs, 1)()
+    difference = np.abs(runtimes.PEERS["mnistgen, int8 convolutions"]("gan", inputs, 1)() - expected)
     assert 0 < difference.mean() < 0.05
 
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import MODELS, ROOT
 
-from export import cards
+from export.report import cards
 from mnistgen.manifest import Manifest
 
 CARDS = ROOT / "docs" / "models"

@@ -5,19 +5,19 @@ import math
 import pytest
 import torch
 
-from training import density
-from training.density import Density, fit_density
+from training import flow
+from training.flow import Flow, fit_flow
 
 
 @pytest.fixture
 def drawn():
     """A density with weights as good as any."""
     torch.manual_seed(0)
-    return Density()
+    return Flow()
 
 
 def test_an_unfitted_density_is_the_unit_normal():
-    fresh = Density()
+    fresh = Flow()
     fresh.reset()
     points = torch.randn(5, 2)
     assert torch.equal(fresh(points), points)
@@ -29,7 +29,7 @@ def test_undoing_brings_the_points_back(drawn):
     points = torch.randn(100, 2)
     back = drawn(points)
     for coupling in reversed(drawn.couplings):
-        back, _ = coupling.undo(back)
+        back, _ = coupling.inverse(back)
     torch.testing.assert_close(back, points, atol=1e-5, rtol=1e-5)
 
 
@@ -42,12 +42,12 @@ def test_the_density_integrates_to_one(drawn):
 
 
 def test_the_fit_finds_a_distribution_that_is_not_normal(monkeypatch):
-    monkeypatch.setattr(density, "STEPS", 400)
+    monkeypatch.setattr(flow, "STEPS", 400)
     torch.manual_seed(0)
     side = (torch.arange(4000) % 2 * 2 - 1).float()
     mean = torch.stack([3 * side, torch.zeros(4000)], 1)  # two heaps, at (-3, 0) and (3, 0)
-    fitted = Density()
-    fit_density(fitted, mean, torch.full((4000, 2), math.log(0.25)))
+    fitted = Flow()
+    fit_flow(fitted, mean, torch.full((4000, 2), math.log(0.25)))
     with torch.inference_mode():
         points = fitted(torch.randn(4000, 2))  # (4000, 2)
     assert (points[:, 0].abs() > 1.5).float().mean() > 0.9  # of the normal with their moments, 62 %

@@ -14,8 +14,9 @@ from fakes import OnGpu, Runtime
 from surroundings import command, needs_terminal, on_a_terminal
 
 import mnistgen
-from mnistgen import cli, cuda, doctor, session
+from mnistgen import cli, doctor
 from mnistgen.generator import Generator
+from mnistgen.inference import cuda, session
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mnistgen import engine
-from mnistgen.engine import Engine
+from mnistgen.inference import engine
+from mnistgen.inference.engine import Engine
 from mnistgen.manifest import Manifest, artifacts_folder
 
 

@@ -15,9 +15,10 @@ from conftest import MODELS, ROOT, TRAINED
 from safetensors.torch import load_file, save_file
 
 import mnistgen
-from export import convert, weights
 from export import onnx as command
-from export.graphs import GRAPHS
+from export import weights
+from export.graphs import convert
+from export.graphs.models import GRAPHS
 from mnistgen.manifest import Manifest
 
 

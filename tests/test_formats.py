@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from surroundings import command, needs_terminal, on_a_terminal
 
 import mnistgen
-from mnistgen import animation, formats, images
+from mnistgen.output import animation, formats, images
 from mnistgen.provenance import Record
 
 ALL = list(formats.LAYOUT)

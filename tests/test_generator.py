@@ -15,7 +15,7 @@ from conftest import MODELS, ROOT
 from PIL import Image
 
 import mnistgen
-from mnistgen import engine
+from mnistgen.inference import engine
 
 
 def test_public_names_are_those_that_are_promised():

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 import mnistgen
-from mnistgen import animation, images
+from mnistgen.output import animation, images
 
 DIGITS = np.arange(13 * 784, dtype=np.uint32).astype(np.uint8).reshape(13, 28, 28)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from export import metrics, walks
+from export.quality import interpolation, metrics
 from mnistgen.latents import latents
 
 
@@ -93,8 +93,8 @@ def test_a_straight_even_walk_has_length_one_and_a_half_circle_has_pi_over_two()
 @pytest.mark.parametrize("size", [2, 128])
 def test_walks_begin_and_end_where_they_should_and_keep_to_the_sphere_in_many_dimensions(size):
     start, end = latents(2, size, seed=0)
-    path = walks.between(start, end)
-    assert path.shape == (walks.STEPS, size)
+    path = interpolation.between(start, end)
+    assert path.shape == (interpolation.STEPS, size)
     np.testing.assert_allclose(path[[0, -1]], [start, end], atol=1e-6)
     if size == 2:
         np.testing.assert_allclose(path[16], (start + end) / 2, atol=1e-6)

@@ -118,7 +118,7 @@ def test_names_that_are_no_utf8_get_one_sentence(run, folder):
 
 
 def test_a_file_that_changes_after_the_check_is_refused(tmp_path):
-    from mnistgen.modelfile import ModelFile
+    from mnistgen.model_file import ModelFile
 
     file = ModelFile(model(tmp_path / "mine.onnx"))
     model(tmp_path / "mine.onnx", METADATA | {"model": "other"})

@@ -43,7 +43,7 @@ def test_summary_prints_both_networks_and_trains_nothing(module, totals, folder)
 
 @pytest.mark.parametrize("module", [vae, gan, cgan])
 def test_the_tuned_recipe_trains_the_same_generator_or_decoder(module):
-    seed, tuned = module.Training(module.Config()), module.TunedTraining(module.TunedConfig())
+    seed, tuned = module.Trainer(module.Config()), module.TunedTrainer(module.TunedConfig())
     name = "decoder" if module is vae else "generator"
     shapes = [{key: value.shape for key, value in t.final(name).state_dict().items()} for t in (seed, tuned)]
     assert shapes[0] == shapes[1]
@@ -52,7 +52,7 @@ def test_the_tuned_recipe_trains_the_same_generator_or_decoder(module):
 @pytest.mark.parametrize("recipe", ["seed", "tuned"])
 @pytest.mark.parametrize("module", [vae, gan, cgan])
 def test_networks_take_and_give_the_shapes_they_name(module, recipe):
-    training = module.Training(module.Config()) if recipe == "seed" else module.TunedTraining(module.TunedConfig())
+    training = module.Trainer(module.Config()) if recipe == "seed" else module.TunedTrainer(module.TunedConfig())
     for name, network in training.networks.items():
         output = network.eval()(*(torch.zeros(3, *shape) for shape in network.input_shapes))
         if name in ("encoder", "classifier"):
@@ -65,7 +65,7 @@ def test_networks_take_and_give_the_shapes_they_name(module, recipe):
 
 
 def test_weights_are_glorot_uniform_and_biases_zero():
-    layer = cgan.Training(cgan.Config()).networks["generator"].layers[5]  # 128 → 128 channels, 4 × 4
+    layer = cgan.Trainer(cgan.Config()).networks["generator"].layers[5]  # 128 → 128 channels, 4 × 4
     limit = (6 / (128 * 16 + 128 * 16)) ** 0.5
     assert layer.weight.abs().max() <= limit
     assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.01)

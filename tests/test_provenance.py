@@ -13,7 +13,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 import mnistgen
-from mnistgen import animation, cli, contents, formats, images, provenance, records
+from mnistgen import cli, provenance
+from mnistgen.output import animation, formats, images
+from mnistgen.provenance import container, walks
 
 KINDS = formats.CARRIERS
 FACTS = {
@@ -180,9 +182,9 @@ def test_without_metadata_a_picture_says_nothing(run, call, folder, kind):
 )
 def test_without_metadata_a_walk_or_manifold_says_nothing_and_shows_the_same(call, folder, arguments):
     name = made(call, *arguments)
-    said = contents.pixels((folder / name).read_bytes(), name)
+    said = container.pixels((folder / name).read_bytes(), name)
     made(call, *arguments, "--no-metadata")
-    np.testing.assert_array_equal(contents.pixels((folder / name).read_bytes(), name), said)
+    np.testing.assert_array_equal(container.pixels((folder / name).read_bytes(), name), said)
     for command in ("info", "replay"):
         code, out, err = call(command, name)
         assert (code, out, err.count("\n")) == (1, "", 1)
@@ -433,9 +435,9 @@ def test_a_new_field_with_a_default_leaves_old_records_readable(folder, monkeypa
         provenance.read(folder / "wrong.png")
 
 
-@pytest.mark.parametrize("kind", records.FORMATS)
+@pytest.mark.parametrize("kind", walks.FORMATS)
 def test_the_record_of_the_longest_walk_fits_into_each_kind_of_file(folder, kind):
-    walk = records.Walk(
+    walk = walks.Walk(
         "0.1.0", "cgan", "0" * 64, "CPUExecutionProvider", seeds=(2**64 - 1,) * 1000, digits=(9,) * 1000, frames=1,
         loop=True, format=kind, scale=1, milliseconds=None if kind == "png" else 40,
     )  # fmt: skip
@@ -529,7 +531,7 @@ def test_a_truncated_picture_never_replays_without_a_word(run, call, folder, kin
         assert (code, err.count("\n")) == (1, 1)
 
 
-@pytest.mark.parametrize("kind", records.FORMATS)
+@pytest.mark.parametrize("kind", walks.FORMATS)
 def test_a_truncated_walk_never_replays_without_a_word(call, folder, kind):
     name = made(call, "walk", "--seeds", "1,2", "--digits", "3", "--frames", "3", "--format", kind)
     whole = (folder / name).read_bytes()

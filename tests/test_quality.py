@@ -10,11 +10,13 @@ from click.testing import CliRunner
 from conftest import MODELS, ROOT
 from safetensors.torch import load_file, save_file
 
-from export import certificate, quality, weights
-from export.gates import GATES, Gate
-from export.graphs import original
-from export.measure import Sizes
-from export.publish import manifest_bytes, press, publish
+from export import weights
+from export.artifacts import manifest_bytes, press, publish
+from export.graphs.models import original
+from export.quality import certificate
+from export.quality import command as quality
+from export.quality.evaluate import Sizes
+from export.quality.thresholds import GATES, Gate
 from mnistgen.manifest import Manifest
 
 SMALL = Sizes(images=2000, taught=100)

@@ -5,8 +5,9 @@ import torch
 from conftest import ROOT
 
 from export.errors import ExportError
-from export.measure import load_reader
-from training import data, reader
+from export.quality.evaluate import load_reader
+from training import data
+from training import evaluator as reader
 
 WEIGHTS = ROOT / "artifacts" / "weights" / "reader.safetensors"
 
@@ -46,7 +47,7 @@ def test_jitter_moves_the_ink_a_little_and_keeps_it_ink():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "cannot be read .*: make it with python -m training.reader"),
+        (None, "cannot be read .*: make it with python -m training.evaluator"),
         (b"no weights", "is damaged: make it anew"),
         ("gan", "holds no weights of the reader"),
     ],

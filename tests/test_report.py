@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from conftest import ROOT
 from PIL import Image
 
-from export import report
+from export.report import command as report
 
 ARTIFACTS = ROOT / "artifacts"
 

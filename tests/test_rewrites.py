@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export import rewrites
-from training.density import Density
+from export.graphs import rewrites
+from training.flow import Flow
 
 UPSAMPLING = [
     {"kernel_size": 3, "padding": 1, "output_padding": 1},
@@ -59,7 +59,7 @@ def test_phases_are_woven_to_the_map_that_they_came_from():
 
 @torch.no_grad()
 def test_couplings_of_both_coordinates_move_points_as_the_density_does():
-    density = Density()
+    density = Flow()
     points = torch.randn(50, 2)
     assert difference(rewrites.Couplings(density)(points), density(points)) < 1e-5
 

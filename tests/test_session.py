@@ -11,7 +11,8 @@ import pytest
 from fakes import LIBRARY, Runtime
 
 import mnistgen
-from mnistgen import cli, cuda, resources, session
+from mnistgen import cli
+from mnistgen.inference import cpu, cuda, session
 from mnistgen.manifest import Manifest, artifacts_folder
 
 
@@ -206,10 +207,10 @@ mnistgen.load("vae", device="cpu")
 
 
 def test_a_process_uses_the_cores_of_its_affinity_and_quota(tmp_path, monkeypatch):
-    monkeypatch.setattr(resources.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(cpu.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
     for granted, cores in ((math.inf, 8), (2.5, 3), (0.1, 1), (16.0, 8)):
-        monkeypatch.setattr(resources, "_granted_cores", lambda *paths, granted=granted: granted)
-        assert resources.usable_cores() == cores
+        monkeypatch.setattr(cpu, "_granted_cores", lambda *paths, granted=granted: granted)
+        assert cpu.usable_cores() == cores
 
 
 @pytest.mark.parametrize(
@@ -228,8 +229,8 @@ def test_quotas_of_control_groups_are_read(tmp_path, files, cores):
     for name, text in {**files, "membership": "0::/job\n"}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert resources._granted_cores(tmp_path, tmp_path / "membership") == cores
+    assert cpu._granted_cores(tmp_path, tmp_path / "membership") == cores
 
 
 def test_no_control_groups_are_no_quota(tmp_path):
-    assert resources._granted_cores(tmp_path, tmp_path / "missing") == math.inf
+    assert cpu._granted_cores(tmp_path, tmp_path / "missing") == math.inf

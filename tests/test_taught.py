@@ -3,7 +3,7 @@
 from click.testing import CliRunner
 
 import mnistgen
-from export import taught
+from export.quality import cas as taught
 from mnistgen import dataset
 from training import data
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 
-from training import adversarial, bench, cgan, cli, data, density, gan, vae
+from training import benchmark, cgan, cli, data, flow, gan, r3gan, vae
 
 MODULES = {"vae": vae, "gan": gan, "cgan": cgan}
 METRICS = {
@@ -36,7 +36,7 @@ METRICS = {
 def train(monkeypatch, tmp_path):
     """Runs a training on drawn digits in this process; returns exit code and output."""
     monkeypatch.setattr(data, "load", tiny_training.drawn)
-    monkeypatch.setattr(density, "STEPS", 2)
+    monkeypatch.setattr(flow, "STEPS", 2)
 
     def run(model, *options, out="out"):
         done = CliRunner().invoke(MODULES[model].main, ["--batch-size", "16", "--out", str(tmp_path / out), *options])
@@ -79,7 +79,7 @@ def test_a_training_leaves_metrics_pictures_and_weights(train, tmp_path, model, 
 @pytest.mark.parametrize(("model", "loss"), [("vae", "loss"), ("gan", "d_loss"), ("cgan", "d_loss")])
 def test_steps_on_the_same_digits_lower_the_loss(model, loss, recipe):
     module = MODULES[model]
-    training = module.Training(module.Config()) if recipe == "seed" else module.TunedTraining(module.TunedConfig())
+    training = module.Trainer(module.Config()) if recipe == "seed" else module.TunedTrainer(module.TunedConfig())
     digits = tiny_training.drawn(Path(), "train").first(32)
     steps = [training.step(digits.images.float() / 255, digits.labels) for _ in range(10)]
     assert steps[-1][loss].item() < 0.95 * steps[0][loss].item()
@@ -92,7 +92,7 @@ def test_steps_on_the_same_digits_lower_the_loss(model, loss, recipe):
 @pytest.mark.parametrize("model", ["gan", "cgan"])
 def test_a_step_down_a_loss_moves_its_own_network_only(model):
     module = MODULES[model]
-    training = module.Training(module.Config())
+    training = module.Trainer(module.Config())
     before = {name: parameters_to_vector(network.parameters()) for name, network in training.networks.items()}
     training.optimizers["discriminator"].step = lambda: None
     digits = tiny_training.drawn(Path(), "train").first(32)
@@ -126,7 +126,7 @@ def test_a_training_resumed_epoch_by_epoch_ends_bit_equal(train, tmp_path, model
 def test_an_interrupted_tuned_training_resumes_bit_equal(train, monkeypatch, tmp_path, model):
     options = ["--recipe", "tuned", "--epochs", "3"]
     train(model, *options, out="whole")
-    training, calls = MODULES[model].TunedTraining, []
+    training, calls = MODULES[model].TunedTrainer, []
     step = training.step
 
     def interrupted(self, images, labels):
@@ -145,7 +145,7 @@ def test_an_interrupted_tuned_training_resumes_bit_equal(train, monkeypatch, tmp
 @pytest.mark.parametrize("model", ["gan", "cgan"])
 def test_the_averaged_generator_follows_and_is_what_ships(train, tmp_path, model):
     module = MODULES[model]
-    training = module.TunedTraining(replace(module.TunedConfig(), averaging=0.5))
+    training = module.TunedTrainer(replace(module.TunedConfig(), averaging=0.5))
     before = parameters_to_vector(training.final("generator").parameters())
     digits = tiny_training.drawn(Path(), "train").first(32)
     training.step(digits.images.float() / 255, digits.labels)
@@ -156,7 +156,7 @@ def test_the_averaged_generator_follows_and_is_what_ships(train, tmp_path, model
 
 
 def test_the_averaged_gan_has_the_batch_norm_statistics_of_its_own_activations(train, tmp_path):
-    training = gan.TunedTraining(gan.TunedConfig())
+    training = gan.TunedTrainer(gan.TunedConfig())
     digits = tiny_training.drawn(Path(), "train").first(32)
     training.step(digits.images.float() / 255, digits.labels)
     training.end_epoch(digits)
@@ -186,7 +186,7 @@ def test_the_tuned_gan_s_latents_tell_digits_as_often_as_mnist_has_them(mnist):
 
 
 def test_learning_rates_fall_to_nothing_at_the_end_of_a_tuned_training():
-    training = cgan.TunedTraining(cgan.TunedConfig())
+    training = cgan.TunedTrainer(cgan.TunedConfig())
     digits = tiny_training.drawn(Path(), "train").first(2)
     rates = []
     for progress in (0, 0.5, 0.75, 1):
@@ -201,14 +201,14 @@ def test_a_wrong_label_makes_a_real_digit_a_fake_in_the_last_epochs_only():
 
     def learnt(progress, mismatch):
         """How much better the discriminator likes digits with their label than with others after some steps."""
-        training = cgan.TunedTraining(replace(cgan.TunedConfig(), mismatch=mismatch))
+        training = cgan.TunedTrainer(replace(cgan.TunedConfig(), mismatch=mismatch))
         training.progress = progress
         for _ in range(5):
             training.step(digits.images.float() / 255, digits.labels)
         discriminator = training.networks["discriminator"]
         features = discriminator.features(digits.images.float() / 255 * 2 - 1)
         label = functional.one_hot(digits.labels, 10).float()
-        logits = discriminator.judge(features, label), discriminator.judge(features, adversarial.another_label(label))
+        logits = discriminator.judge(features, label), discriminator.judge(features, r3gan.another_label(label))
         return (logits[0] - logits[1]).mean().item()
 
     assert learnt(0.5, 9.0) == learnt(0.5, 0.0)
@@ -217,7 +217,7 @@ def test_a_wrong_label_makes_a_real_digit_a_fake_in_the_last_epochs_only():
 
 def test_another_label_is_any_but_the_right_one():
     label = functional.one_hot(torch.arange(10).repeat_interleave(300), 10).float()
-    other = adversarial.another_label(label)
+    other = r3gan.another_label(label)
     assert (other.sum(1) == 1).all()
     pairs = torch.stack([label.argmax(1), other.argmax(1)], 1).unique(dim=0)
     assert len(pairs) == 90
@@ -227,7 +227,7 @@ def test_another_label_is_any_but_the_right_one():
 def test_the_gradient_penalty_is_half_the_squared_slope():
     images = torch.randn(3, 1, 28, 28, requires_grad=True)
     logits = 2 * images.flatten(1).sum(1, keepdim=True)  # (3, 1), of slope 2 in each of 784 directions
-    assert adversarial.gradient_penalty(logits, images).item() == pytest.approx(784 * 4 / 2)
+    assert r3gan.gradient_penalty(logits, images).item() == pytest.approx(784 * 4 / 2)
 
 
 def in_a_process(out, *kill_at, resume=False):
@@ -263,7 +263,7 @@ def test_a_training_killed_in_the_middle_of_a_save_resumes_bit_equal(tmp_path, u
 
 
 def test_ctrl_c_ends_in_a_sentence_that_says_how_to_go_on(train, monkeypatch, tmp_path):
-    step, calls = vae.Training.step, []
+    step, calls = vae.Trainer.step, []
 
     def interrupted(self, images, labels):
         calls.append(1)
@@ -271,7 +271,7 @@ def test_ctrl_c_ends_in_a_sentence_that_says_how_to_go_on(train, monkeypatch, tm
             raise KeyboardInterrupt
         return step(self, images, labels)
 
-    monkeypatch.setattr(vae.Training, "step", interrupted)
+    monkeypatch.setattr(vae.Trainer, "step", interrupted)
     monkeypatch.setattr(sys, "argv", ["vae.py", "--out", "my folder"])
     code, output = train("vae", "--epochs", "3")
     assert code == 130
@@ -284,7 +284,7 @@ def test_ctrl_c_before_anything_was_saved_says_so(train, monkeypatch, tmp_path):
     def interrupted(self, images, labels):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(vae.Training, "step", interrupted)
+    monkeypatch.setattr(vae.Trainer, "step", interrupted)
     code, output = train("vae")
     assert code == 130
     assert "No epoch was finished, so nothing was saved" in output
@@ -435,12 +435,12 @@ def test_bfloat16_is_used_where_the_processor_has_it(monkeypatch):
     for capabilities, expected in (({}, False), ({"amx_bf16": True}, True), ({"avx512_bf16": True}, True)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda capabilities=capabilities: capabilities)
         assert cli.has_bfloat16(cpu) is expected
-        assert vae.Training(vae.Config()).autocast()._enabled is expected
+        assert vae.Trainer(vae.Config()).autocast()._enabled is expected
 
 
 def test_the_benchmark_compares_each_choice():
-    done = CliRunner().invoke(bench.main, ["--rounds", "1"])
+    done = CliRunner().invoke(benchmark.main, ["--rounds", "1"])
     assert done.exit_code == 0
     rows = [line.split() for line in done.output.splitlines()[1:]]
-    assert len(rows) == sum(map(len, bench.CASES.values()))
+    assert len(rows) == sum(map(len, benchmark.CASES.values()))
     assert [row[-1] for row in rows if "trained" in row] == ["1.00"] * 3

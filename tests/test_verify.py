@@ -17,11 +17,11 @@ from conftest import MODELS, ROOT
 
 import mnistgen
 from export import verifier as press
-from export import weights, witness
-from export.publish import listed, manifest_bytes
+from export import weights
+from export.artifacts import listed, manifest_bytes
+from export.quality import external_classifier as witness
 from mnistgen import cli, verify
-from mnistgen.generator import one_hot
-from mnistgen.latents import reserve_latents
+from mnistgen.latents import one_hot, reserve_latents
 from mnistgen.manifest import Manifest
 from training import data
 from training.verifier import Verifier, distort

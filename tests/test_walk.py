@@ -14,9 +14,10 @@ from PIL import Image, ImageSequence
 from surroundings import needs_limit, on_a_full_disk
 
 import mnistgen
-from mnistgen import animation, cli, walks
+from mnistgen import cli, interpolation
 from mnistgen.cli import manifold as manifold_command
 from mnistgen.cli import walk as walk_command
+from mnistgen.output import animation
 
 TENTHS = np.arange(11)[:, None] / 10
 
@@ -104,7 +105,7 @@ def test_in_many_dimensions_walks_keep_to_the_sphere(name):
 
 def test_slerp_turns_evenly_from_start_to_end():
     start, end = np.array([[3, 0, 0], [0, 0, 2]], dtype=np.float32)
-    points = walks.slerp(start, end, TENTHS)
+    points = interpolation.slerp(start, end, TENTHS)
     turned = np.arange(11) * np.pi / 20
     np.testing.assert_allclose(points, np.stack([3 * np.cos(turned), 0 * turned, 2 * np.sin(turned)], 1), atol=1e-6)
 
@@ -113,9 +114,9 @@ def test_slerp_turns_evenly_from_start_to_end():
 def test_slerp_is_straight_where_no_one_arc_joins_the_ends(factor):
     start = np.arange(1, 6, dtype=np.float32)
     end = (factor * start).astype(np.float32)
-    np.testing.assert_allclose(walks.slerp(start, end, TENTHS), (1 - TENTHS) * start + TENTHS * end, atol=1e-5)
+    np.testing.assert_allclose(interpolation.slerp(start, end, TENTHS), (1 - TENTHS) * start + TENTHS * end, atol=1e-5)
     if factor == 1:
-        np.testing.assert_array_equal(walks.slerp(start, end, TENTHS), np.tile(start, (11, 1)))
+        np.testing.assert_array_equal(interpolation.slerp(start, end, TENTHS), np.tile(start, (11, 1)))
 
 
 def test_slerp_next_to_its_straight_case_is_continuous():
@@ -123,7 +124,7 @@ def test_slerp_next_to_its_straight_case_is_continuous():
     for angle in (0.0099, 0.0101):
         end = np.array([np.cos(angle), np.sin(angle)], dtype=np.float32)
         arc = np.concatenate([np.cos(TENTHS * angle), np.sin(TENTHS * angle)], 1)
-        np.testing.assert_allclose(walks.slerp(start, end, TENTHS), arc, atol=2e-5)
+        np.testing.assert_allclose(interpolation.slerp(start, end, TENTHS), arc, atol=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_a_walk_whose_latents_do_not_fit_into_memory_is_refused_in_a_sentence(cg
     def path(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr(walks, "path", path)
+    monkeypatch.setattr(interpolation, "path", path)
     with pytest.raises(mnistgen.InputError, match="25 images do not fit into memory"):
         cgan.walk(seeds=[1, 2])
 
@@ -429,7 +430,7 @@ def test_who_draws_one_digit_does_not_wait_for_walks():
     code = """
 import sys, mnistgen
 mnistgen.load("vae").generate()
-print({"mnistgen.walks", "statistics"} & {*sys.modules})
+print({"mnistgen.interpolation", "statistics"} & {*sys.modules})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

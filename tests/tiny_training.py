@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from training import data, density
+from training import data, flow
 
 
 def drawn(folder: Path, split: str) -> data.Digits:
@@ -53,7 +53,7 @@ if __name__ == "__main__":
     split = sys.argv.index("--")
     model, *operation = sys.argv[1:split]
     data.load = drawn
-    density.STEPS = 2
+    flow.STEPS = 2
     torch.set_num_threads(1)
     if operation:
         kill_at(int(operation[0]))

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training import adversarial, fit
+from training import r3gan, trainer
 from training.cli import command
 from training.layers import Conv2d, ConvTranspose2d, WideKernelConv2d
 
 
 @dataclass(frozen=True)
-class Config(fit.Config):
+class Config(trainer.Config):
     model: str = "cgan"
     epochs: int = 20
     batch_size: int = 64
@@ -79,7 +79,7 @@ def generator_loss(fake: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
-class Training(fit.Training):
+class Trainer(trainer.Trainer):
     """Discriminator and generator, learning in turn, each from fakes of its own."""
 
     ships = ("generator",)
@@ -87,7 +87,7 @@ class Training(fit.Training):
     def __init__(self, config: Config):
         super().__init__(config, generator=Generator(), discriminator=Discriminator())
         self.optimizers = {
-            name: fit.adam(network.parameters(), config.learning_rate) for name, network in self.networks.items()
+            name: trainer.adam(network.parameters(), config.learning_rate) for name, network in self.networks.items()
         }
 
     def generate(self, label: Tensor) -> Tensor:
@@ -102,11 +102,11 @@ class Training(fit.Training):
             logits = self.networks["discriminator"](torch.cat([images, fake]), label.repeat(2, 1)).float()  # (2N, 1)
             on_real, on_fake = logits.chunk(2)
             d_loss = discriminator_loss(on_real, on_fake)
-        fit.descend(self.optimizers["discriminator"], d_loss)
+        trainer.descend(self.optimizers["discriminator"], d_loss)
         with self.autocast():
             g_loss = generator_loss(self.networks["discriminator"](self.generate(label), label).float())
-        fit.descend(self.optimizers["generator"], g_loss)
-        return {"g_loss": g_loss, "d_loss": d_loss, **fit.discernment(on_real, on_fake)}
+        trainer.descend(self.optimizers["generator"], g_loss)
+        return {"g_loss": g_loss, "d_loss": d_loss, **trainer.discernment(on_real, on_fake)}
 
     def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
         """Ten digits of each label, a row a label, from fixed latents."""
@@ -120,14 +120,14 @@ def ten_of_each(generator: nn.Module, z: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class TunedConfig(adversarial.Config):
+class TunedConfig(r3gan.Config):
     model: str = "cgan"
     epochs: int = 30
     mismatch: float = 0.02
     mismatch_epochs: int = 7
 
 
-class TunedTraining(adversarial.Training):
+class TunedTrainer(r3gan.Trainer):
     """The same generator, trained by the tuned recipe."""
 
     def __init__(self, config: TunedConfig):
@@ -141,7 +141,7 @@ class TunedTraining(adversarial.Training):
         return {"samples": ten_of_each(self.final("generator"), self.fixed_latents(100, 128))}
 
 
-main = command({"seed": (Training, Config), "tuned": (TunedTraining, TunedConfig)})
+main = command({"seed": (Trainer, Config), "tuned": (TunedTrainer, TunedConfig)})
 
 if __name__ == "__main__":
     main()

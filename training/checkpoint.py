@@ -15,7 +15,7 @@ from training.errors import TrainingError
 from training.files import replace_files
 
 if TYPE_CHECKING:
-    from training.fit import Training
+    from training.trainer import Trainer
 
 STATE, METRICS, WEIGHTS = "state.pt", "metrics.jsonl", "weights.safetensors"
 FACTS = "mnistgen"
@@ -53,7 +53,7 @@ class Log:
     """The metrics of each finished epoch."""
 
 
-def save(out: Path, training: "Training", log: Log, pictures: dict[str, bytes]) -> None:
+def save(out: Path, training: "Trainer", log: Log, pictures: dict[str, bytes]) -> None:
     """Write the whole state after the last epoch of `log`, the epochs' metrics, and that epoch's pictures by name."""
     state = {"config": asdict(training.config), "log": asdict(log), **training.state()}
     buffer = io.BytesIO()
@@ -86,7 +86,7 @@ def foreign(out: Path) -> TrainingError:
     )
 
 
-def save_weights(out: Path, training: "Training", log: Log, command: str, machine: str) -> Path:
+def save_weights(out: Path, training: "Trainer", log: Log, command: str, machine: str) -> Path:
     """Write the weights that ship, float32, and in the file's metadata how they came about; return the file's path."""
     tensors = {
         f"{name}.{key}": value.float().cpu().contiguous()

@@ -11,12 +11,12 @@ from pathlib import Path
 import click
 import torch
 
-from training import checkpoint, data, fit
+from training import checkpoint, data, trainer
 from training.errors import TrainingError
-from training.fit import Config, Training, has_bfloat16
 from training.summary import summary
+from training.trainer import Config, Trainer, has_bfloat16
 
-Recipes = Mapping[str, tuple[type[Training], type[Config]]]
+Recipes = Mapping[str, tuple[type[Trainer], type[Config]]]
 """The trainings of one model, each with the configuration whose defaults are the recipe."""
 
 
@@ -88,7 +88,7 @@ def _help(model: str, recipes: list[str], purpose: str) -> str:
     return _HELP.format(name=model.upper(), purpose=purpose, examples="\n  ".join(lines))
 
 
-def _train(trained: Training, mnist: Path, out: Path, device: torch.device, state: dict | None) -> None:
+def _train(trained: Trainer, mnist: Path, out: Path, device: torch.device, state: dict | None) -> None:
     """Train to the end, from the beginning or from `state`, and write the weights."""
     config = trained.config
     if state is None and (out / checkpoint.STATE).exists():
@@ -106,7 +106,7 @@ def _train(trained: Training, mnist: Path, out: Path, device: torch.device, stat
             raise checkpoint.foreign(out) from error
     machine = _machine(device)
     click.echo(f"{config.model.upper()} on {machine}, {len(digits):,} digits, to epoch {config.epochs}")
-    fit.fit(trained, digits, held_out, out, log)
+    trainer.fit(trained, digits, held_out, out, log)
     click.echo(f"Weights: {checkpoint.save_weights(out, trained, log, _command(config), machine)}")
 
 
@@ -142,7 +142,7 @@ def _resumed(defaults: Config, given: dict, state: dict, out: Path) -> Config:
 
 def _command(config: Config) -> str:
     """What to type for the training that `config` describes."""
-    recipe = "" if config.recipe == fit.Config.recipe else f"--recipe {config.recipe} "
+    recipe = "" if config.recipe == trainer.Config.recipe else f"--recipe {config.recipe} "
     limit = f" --limit {config.limit}" if config.limit else ""
     options = f"{recipe}--epochs {config.epochs} --batch-size {config.batch_size} --seed {config.seed}{limit}"
     return f"python -m training.{config.model} {options}"

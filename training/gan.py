@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training import adversarial, fit
+from training import r3gan, trainer
 from training.cli import command
 from training.data import Digits
 from training.layers import Conv2d, ConvTranspose2d, Dropout, batch_norm, estimate_batch_norm
 
 
 @dataclass(frozen=True)
-class Config(fit.Config):
+class Config(trainer.Config):
     model: str = "gan"
     epochs: int = 50
     batch_size: int = 256
@@ -80,7 +80,7 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     return real_loss + fake_loss
 
 
-class Training(fit.Training):
+class Trainer(trainer.Trainer):
     """Generator and discriminator, both learning from the same fakes."""
 
     ships = ("generator",)
@@ -88,7 +88,7 @@ class Training(fit.Training):
     def __init__(self, config: Config):
         super().__init__(config, generator=Generator(), discriminator=Discriminator())
         self.optimizers = {
-            name: fit.adam(network.parameters(), config.learning_rate) for name, network in self.networks.items()
+            name: trainer.adam(network.parameters(), config.learning_rate) for name, network in self.networks.items()
         }
 
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -98,9 +98,11 @@ class Training(fit.Training):
             fake = generator(torch.randn(len(real), 100, device=real.device))  # (N, 1, 28, 28)
             on_real, on_fake = discriminator(real).float(), discriminator(fake).float()  # (N, 1) each
         g_loss, d_loss = generator_loss(on_fake), discriminator_loss(on_real, on_fake)
-        fit.descend(self.optimizers["generator"], g_loss, retain_graph=True)  # d_loss's gradient passes no generator
-        fit.descend(self.optimizers["discriminator"], d_loss)
-        return {"g_loss": g_loss, "d_loss": d_loss, **fit.discernment(on_real, on_fake)}
+        trainer.descend(
+            self.optimizers["generator"], g_loss, retain_graph=True
+        )  # d_loss's gradient passes no generator
+        trainer.descend(self.optimizers["discriminator"], d_loss)
+        return {"g_loss": g_loss, "d_loss": d_loss, **trainer.discernment(on_real, on_fake)}
 
     def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
         """Digits generated from fixed latents, in [0, 1]."""
@@ -140,13 +142,13 @@ class Prior(nn.Module):
 
 
 @dataclass(frozen=True)
-class TunedConfig(adversarial.Config):
+class TunedConfig(r3gan.Config):
     model: str = "gan"
     epochs: int = 20
     learning_rate: float = 8e-4
 
 
-class TunedTraining(adversarial.Training):
+class TunedTrainer(r3gan.Trainer):
     """The same generator, fed from clusters of latents, a digit each, which the discriminator judges it by."""
 
     ships = ("generator", "prior")
@@ -169,7 +171,7 @@ class TunedTraining(adversarial.Training):
         return {"samples": (self.final("generator")(latents) + 1) / 2}
 
 
-main = command({"seed": (Training, Config), "tuned": (TunedTraining, TunedConfig)})
+main = command({"seed": (Trainer, Config), "tuned": (TunedTrainer, TunedConfig)})
 
 if __name__ == "__main__":
     main()

@@ -44,7 +44,7 @@ def estimate_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
 class Dropout(nn.Module):
     """Inverted dropout (Srivastava et al. 2014) whose mask costs 16 random bits an element.
 
-    `nn.Dropout` draws a whole float for each, one after the other on a CPU; `python -m training.bench` shows what that
+    `nn.Dropout` draws a whole float for each; `python -m training.benchmark` shows what that
     costs. The share dropped is `share` to within 2⁻¹⁶.
     """
 
@@ -66,7 +66,7 @@ def _late_bias(layer: nn.Conv2d | nn.ConvTranspose2d, convolve: Callable[[Tensor
     """`convolve(bias)` for the layer's bias, which is added in a step of its own while training.
 
     On one thread of a CPU, PyTorch 2.13 spends more on a bias's gradient in bfloat16 than on all else of a
-    convolution's, unless the bias is no part of it; `python -m training.bench` compares both.
+    convolution's, unless the bias is no part of it; `python -m training.benchmark` compares both.
     """
     if not layer.training or layer.bias is None:
         return convolve(layer.bias)
@@ -93,7 +93,7 @@ class WideKernelConv2d(nn.Conv2d):
     """A stride-1 convolution to few channels, computed as the transposed convolution that equals it.
 
     On a CPU, oneDNN spends as much on one output channel of a convolution as on sixteen, and not so on one of a
-    transposed convolution; `python -m training.bench` compares both.
+    transposed convolution; `python -m training.benchmark` compares both.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training import fit
+from training import trainer
 from training.cli import command
 from training.data import Digits
-from training.density import Density, fit_density
+from training.flow import Flow, fit_flow
 from training.layers import Conv2d, ConvTranspose2d
 
 
 @dataclass(frozen=True)
-class Config(fit.Config):
+class Config(trainer.Config):
     model: str = "vae"
     epochs: int = 30
     batch_size: int = 128
@@ -81,7 +81,7 @@ def kl_loss(mean: Tensor, log_var: Tensor) -> Tensor:
     return -0.5 * (1 + log_var - mean.square() - log_var.exp()).sum(1).mean()
 
 
-class Training(fit.Training):
+class Trainer(trainer.Trainer):
     """Encoder and decoder, learning together."""
 
     ships = ("encoder", "decoder")
@@ -89,7 +89,7 @@ class Training(fit.Training):
     def __init__(self, config: Config, **networks: nn.Module):
         super().__init__(config, **(networks or {"encoder": Encoder(), "decoder": Decoder()}))
         both = [*self.networks["encoder"].parameters(), *self.networks["decoder"].parameters()]
-        self.optimizers = {"both": fit.adam(both, config.learning_rate)}
+        self.optimizers = {"both": trainer.adam(both, config.learning_rate)}
 
     def rebuild(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and log-variance (N, 2) of the latents, and logits (N, 1, 28, 28) decoded from one latent a digit."""
@@ -100,7 +100,7 @@ class Training(fit.Training):
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         mean, log_var, logits = self.rebuild(images)
         reconstruction, kl = reconstruction_loss(logits, images), kl_loss(mean, log_var)
-        fit.descend(self.optimizers["both"], reconstruction + kl)
+        trainer.descend(self.optimizers["both"], reconstruction + kl)
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
     def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
@@ -177,7 +177,7 @@ def feature_error(rebuilt: Tensor, original: Tensor) -> Tensor:
     return (rebuilt - original).square().sum(1).mean() / (original - original.mean(0)).square().sum(1).mean()
 
 
-class TunedTraining(Training):
+class TunedTrainer(Trainer):
     """The same decoder, with a larger encoder and another objective; at the end a density is fitted to the latents.
 
     Pixels alone make a plane in which half of the digits are rebuilt as another. So a classifier learns to read in the
@@ -187,15 +187,15 @@ class TunedTraining(Training):
     ships = ("encoder", "decoder", "density")
 
     def __init__(self, config: TunedConfig):
-        networks = {"encoder": TunedEncoder(), "decoder": Decoder(), "density": Density(), "classifier": Classifier()}
+        networks = {"encoder": TunedEncoder(), "decoder": Decoder(), "density": Flow(), "classifier": Classifier()}
         super().__init__(config, **networks)
         self.networks["density"].reset()
-        self.optimizers["classifier"] = fit.adam(self.networks["classifier"].parameters(), config.learning_rate)
+        self.optimizers["classifier"] = trainer.adam(self.networks["classifier"].parameters(), config.learning_rate)
         self.keep_average("encoder")
         self.keep_average("decoder")
 
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        fit.set_learning_rate(self.optimizers["both"], self.config.learning_rate * (1 - self.progress))
+        trainer.set_learning_rate(self.optimizers["both"], self.config.learning_rate * (1 - self.progress))
         mean, log_var, logits = self.rebuild(images)
         reconstruction, kl, error = reconstruction_loss(logits, images), kl_loss(mean, log_var), torch.zeros(())
         if self.progress < 1 / self.config.epochs:
@@ -203,7 +203,7 @@ class TunedTraining(Training):
         else:
             error = feature_error(self.features(torch.sigmoid(logits)), self.features(images).detach())
         objective = reconstruction + self.config.kl_weight * kl + self.config.feature_weight * error
-        fit.descend(self.optimizers["both"], objective)
+        trainer.descend(self.optimizers["both"], objective)
         self.update_averages(self.config.averaging)
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl, "feature_error": error}
 
@@ -215,11 +215,11 @@ class TunedTraining(Training):
     def learn_to_read(self, images: Tensor, labels: Tensor) -> None:
         """A step of the classifier, on digits with noise of many strengths, as rebuilt ones are not like real ones."""
         optimizer, left = self.optimizers["classifier"], 1 - self.progress * self.config.epochs
-        fit.set_learning_rate(optimizer, 2 * self.config.learning_rate * left)
+        trainer.set_learning_rate(optimizer, 2 * self.config.learning_rate * left)
         noise = torch.randn_like(images) * torch.rand(len(images), 1, 1, 1, device=images.device) / 4
         with self.autocast():
             logits = self.networks["classifier"](images + noise)[1].float()  # (N, 10)
-        fit.descend(optimizer, F.cross_entropy(logits, labels))
+        trainer.descend(optimizer, F.cross_entropy(logits, labels))
 
     def end_epoch(self, digits: Digits) -> None:
         """After the last epoch, fit the density to the digits' latents."""
@@ -228,7 +228,7 @@ class TunedTraining(Training):
         with torch.inference_mode():
             parts = [self.final("encoder")(images.float() / 255) for images in digits.images.split(500)]
         mean, log_var = (torch.cat(heads).clone() for heads in zip(*parts, strict=True))  # (N, 2) each
-        fit_density(self.networks["density"], mean, log_var)
+        fit_flow(self.networks["density"], mean, log_var)
 
     def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
         """As the seed recipe's, but samples come from the density, which is the unit normal until it is fitted."""
@@ -236,7 +236,7 @@ class TunedTraining(Training):
         return {**super().pictures(held_out), "samples": torch.sigmoid(self.final("decoder")(z))}
 
 
-main = command({"seed": (Training, Config), "tuned": (TunedTraining, TunedConfig)})
+main = command({"seed": (Trainer, Config), "tuned": (TunedTrainer, TunedConfig)})
 
 if __name__ == "__main__":
     main()

@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training import fit
+from training import trainer
 from training.cli import command
 
 
 @dataclass(frozen=True)
-class Config(fit.Config):
+class Config(trainer.Config):
     model: str = "verifier"
     epochs: int = 8
     batch_size: int = 100
@@ -82,7 +82,7 @@ def distort(images: Tensor) -> Tensor:
     return torch.lerp(inked, F.avg_pool2d(inked, 3, stride=1, padding=1), share)
 
 
-class Training(fit.Training):
+class Trainer(trainer.Trainer):
     """Cross-entropy on distorted digits."""
 
     ships = ("verifier",)
@@ -102,11 +102,11 @@ class Training(fit.Training):
 
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         height = min(self.progress / 0.25, (1 - self.progress) / 0.75)
-        fit.set_learning_rate(self.optimizers["verifier"], self.config.learning_rate * height)
+        trainer.set_learning_rate(self.optimizers["verifier"], self.config.learning_rate * height)
         with self.autocast():
             logits = self.networks["verifier"](distort(images)).float()  # (B, 10)
         loss = F.cross_entropy(logits, labels)
-        fit.descend(self.optimizers["verifier"], loss)
+        trainer.descend(self.optimizers["verifier"], loss)
         return {"loss": loss, "right": (logits.argmax(1) == labels).float().mean()}
 
     def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
@@ -115,7 +115,7 @@ class Training(fit.Training):
 
 
 main = command(
-    {"seed": (Training, Config)},
+    {"seed": (Trainer, Config)},
     purpose="`python -m export.verifier` turns into an ONNX file",
 )
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from mnistgen import __version__, cuda
+from mnistgen import __version__
 from mnistgen.errors import ArtifactError, MissingPackageError, MnistgenError
 from mnistgen.generator import Generator
+from mnistgen.inference import cuda
+from mnistgen.inference.cpu import usable_cores
+from mnistgen.inference.session import CUDA, open_device, open_session, version
 from mnistgen.manifest import Manifest, Model, artifacts_folder
-from mnistgen.resources import usable_cores
-from mnistgen.session import CUDA, open_device, open_session, version
 from mnistgen.verify import Verifier
 
 OK, WARNING, FAULT = "ok", "warning", "fault"

@@ -1,54 +1,84 @@
-"""What can go wrong, as sentences.
+"""Errors that mnistgen foresees. Each has a machine-readable `code` and says what to do.
 
 MnistgenError
-├── InputError               a value that was asked for is not possible (also a ValueError)
-│   └── UnknownModelError    no model of that name
+├── InputError               an argument is invalid (also a ValueError)
+│   └── UnknownModelError    no model has that name
 ├── ArtifactError            a model or the manifest is missing, damaged or too new
-├── MissingPackageError      a package that is needed is not installed (also an ImportError)
-├── DeviceError              the device that was asked for cannot be used
-├── IllegibleError           no draw of an image was read as asked
-├── ProvenanceError          a file does not say how it was drawn, or not in a way that can be read
+├── MissingPackageError      a required package is not installed (also an ImportError)
+├── DeviceError              the requested device cannot be used
+├── IllegibleError           no attempt at an image was legible
+├── ProvenanceError          a file holds no provenance, or none that can be read
 └── OutputError              a file cannot be written (also an OSError)
 
-DeviceWarning                a GPU was there to be used and could not be (a UserWarning)
+DeviceWarning                a GPU was expected but could not be used (a UserWarning)
 """
+
+from functools import partial
+from typing import Any
 
 
 class MnistgenError(Exception):
-    """Base of all errors that mnistgen foresees; the message says what was wrong and what to do."""
+    """Base class of all errors that mnistgen foresees.
+
+    `str(error)` is one line: the problem, then the remedy.
+
+    Args:
+        problem: What is wrong and what is valid, without a full stop, such as "seed is -1; expected an integer from 0
+            to 18446744073709551615".
+        code: Name of the problem in kebab-case, one of those in docs/errors.md.
+        remedy: What to do, as a sentence in the imperative without a full stop. Empty if the problem says it all.
+
+    Attributes:
+        problem: As given.
+        code: As given. Programs should test this instead of the text.
+        remedy: As given.
+    """
+
+    def __init__(self, problem: str, *, code: str = "", remedy: str = ""):
+        super().__init__(_sentences(problem, remedy))
+        self.problem = problem
+        self.code = code
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:  # pickle would call the class without its keyword arguments
+        return partial(type(self), self.problem, code=self.code, remedy=self.remedy), ()
+
+
+def _sentences(problem: str, remedy: str) -> str:
+    return " ".join(f"{part.removesuffix('.')}." for part in (problem, remedy) if part)
 
 
 class InputError(MnistgenError, ValueError):
-    """A value that was asked for is not possible; the message names those that are."""
+    """An argument is invalid."""
 
 
 class UnknownModelError(InputError):
-    """There is no model of that name; the message names those that there are."""
+    """No model has the requested name."""
 
 
 class ArtifactError(MnistgenError):
-    """A model file or the manifest is missing, damaged, or of a schema that this version cannot read."""
+    """A model file or the manifest is missing, damaged, or has a schema that this version cannot read."""
 
 
 class MissingPackageError(MnistgenError, ImportError):
-    """A package that is needed is not installed; the message gives the command that installs it."""
+    """A required package is not installed; the remedy is the command that installs it."""
 
 
 class DeviceError(MnistgenError):
-    """The device that was asked for cannot be used; the message says why and what to do."""
+    """The requested device cannot be used."""
 
 
 class IllegibleError(MnistgenError):
-    """An image was not read as asked in as many draws as there are; nothing that was not is returned."""
+    """An image was not legible after the maximum number of attempts; no images are returned."""
 
 
 class ProvenanceError(MnistgenError):
-    """A file is not mnistgen's, is damaged, or holds no provenance that this version can read."""
+    """A file was not written by mnistgen, is damaged, or holds no provenance that this version can read."""
 
 
 class OutputError(MnistgenError, OSError):
-    """A file cannot be written; nothing half-written is left."""
+    """A file cannot be written; no half-written file is left."""
 
 
 class DeviceWarning(UserWarning):
-    """The device "auto" fell back to the CPU though ONNX Runtime is built for the GPU; the message says why."""
+    """The device "auto" fell back to the CPU although ONNX Runtime is built for the GPU."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnistgen.arguments import Integers, address, allocate, integer, integers, is_several, matrix, too_many
-from mnistgen.engine import Engine
 from mnistgen.errors import DeviceWarning, InputError
-from mnistgen.latents import INDEX_END, SEED_END, latents
+from mnistgen.inference.engine import Engine
+from mnistgen.inference.session import Feed
+from mnistgen.latents import INDEX_END, SEED_END, latents, one_hot
 from mnistgen.manifest import Manifest, Model, artifacts_folder
-from mnistgen.session import Feed
+from mnistgen.validation import Integers, address, allocate, integer, integers, is_several, matrix, too_many
 
 if TYPE_CHECKING:
     from mnistgen.text import Text
@@ -77,7 +77,7 @@ class Generator:
 
         >>> gen = mnistgen.Generator.from_file("mine.onnx")
         """
-        from mnistgen.modelfile import ModelFile  # here, since it needs this module
+        from mnistgen.model_file import ModelFile  # here, since it needs this module
 
         file = ModelFile(Path(path))
         generator = cls(file, file.only.name, device, threads)
@@ -245,7 +245,7 @@ class Generator:
 
         >>> images = gen.walk(seeds=[1, 2, 3], digits=[3, 8], frames=10)  # (21, 28, 28): a 3, an 8, and a 3
         """
-        from mnistgen import walks  # here, since one digit needs none of it
+        from mnistgen import interpolation  # here, since one digit needs none of it
 
         places = integers("a seed", seeds, SEED_END, _MOST_STOPS)
         shown = self._labels(digits)
@@ -255,22 +255,26 @@ class Generator:
             raise InputError(
                 "A walk needs two stops at least: give it more seeds, or digits where the model takes them."
             )
-        images = allocate(walks.length(stops, frames, loop))  # (length, 28, 28)
+        images = allocate(interpolation.length(stops, frames, loop))  # (length, 28, 28)
         try:
-            inputs = self._path(walks.in_turn(places, stops), walks.in_turn(shown, stops), frames, loop)
+            inputs = self._path(interpolation.in_turn(places, stops), interpolation.in_turn(shown, stops), frames, loop)
         except MemoryError as error:
             raise too_many(len(images)) from error
         return self._fill(images, _rows(inputs))
 
     def _path(self, seeds: list[int], digits: list[int], frames: int, loop: bool) -> Feed:
         """What the model draws a walk from (length, ·), stops as many as `seeds` and `digits`."""
-        from mnistgen import walks
+        from mnistgen import interpolation
 
         z = np.concatenate([self.latents(seed=seed) for seed in seeds])  # (stops, latent)
-        feed = {"z": walks.path(z, frames, loop, walks.straight if self.model.latent_size == 2 else walks.slerp)}
+        feed = {
+            "z": interpolation.path(
+                z, frames, loop, interpolation.lerp if self.model.latent_size == 2 else interpolation.slerp
+            )
+        }
         if self.model.classes:
             label = one_hot(np.array(digits), self.model.classes)  # (stops, 10)
-            feed["label"] = walks.path(label, frames, loop, walks.straight)
+            feed["label"] = interpolation.path(label, frames, loop, interpolation.lerp)
         return feed
 
     def manifold(self, side: int = 20) -> NDArray[np.uint8]:
@@ -279,12 +283,12 @@ class Generator:
         Their latents cut the unit normal's probability into even parts in both directions. Raises InputError for an
         impossible `side`, and for models whose latents are no plane, or not all they need.
         """
-        from mnistgen import walks
+        from mnistgen import interpolation
 
         if self.model.latent_size != 2 or self.model.classes:
             raise InputError(f"The {self.model.name} has no plane of latents to draw: the vae has.")
         side = integer("the side of a grid", side, 2**31, least=1)
-        return self._fill(allocate(side**2), _rows({"z": walks.plane(side)}))
+        return self._fill(allocate(side**2), _rows({"z": interpolation.latent_grid(side)}))
 
     def _fill(self, images: NDArray[np.uint8], feed: Callable[[slice], Feed]) -> NDArray[np.uint8]:
         """`images` (n, 28, 28), filled with what the model draws from what `feed` gives for each chunk."""
@@ -329,9 +333,3 @@ class Generator:
 def _rows(inputs: Feed) -> Callable[[slice], Feed]:
     """Gives the part of `inputs` (n, ·) that belongs to a chunk."""
     return lambda chunk: {name: value[chunk] for name, value in inputs.items()}
-
-
-def one_hot(digits: NDArray[np.integer], classes: int = 10) -> NDArray[np.float32]:
-    """Digits (n,) → labels (n, classes), 1 in the digit's column and 0 elsewhere."""
-    labels: NDArray[np.float32] = np.eye(classes, dtype=np.float32)[digits]
-    return labels

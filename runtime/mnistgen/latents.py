@@ -54,3 +54,9 @@ def _normals(words: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
     radius, angle = np.sqrt(-2 * np.log(u)), 2 * np.pi * v
     normals = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 2).reshape(len(words), -1)  # (n, 4B)
     return normals[:, :size].astype(np.float32)
+
+
+def one_hot(digits: NDArray[np.integer], classes: int = 10) -> NDArray[np.float32]:
+    """Digits (n,) → labels (n, classes), 1 in the digit's column and 0 elsewhere."""
+    labels: NDArray[np.float32] = np.eye(classes, dtype=np.float32)[digits]
+    return labels

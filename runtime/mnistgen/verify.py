@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen.arguments import allocate
-from mnistgen.engine import Engine
 from mnistgen.errors import DeviceError, IllegibleError
-from mnistgen.generator import one_hot
-from mnistgen.latents import reserve_latents
+from mnistgen.inference.engine import Engine
+from mnistgen.inference.session import Feed, open_session
+from mnistgen.latents import one_hot, reserve_latents
 from mnistgen.manifest import Manifest, Model
-from mnistgen.session import Feed, open_session
+from mnistgen.validation import allocate
 
 INPUT, OUTPUT = "image", "probabilities"
 """What the verifier's file calls digits (n, 1, 28, 28) in [0, 1] and probabilities (n, 10)."""

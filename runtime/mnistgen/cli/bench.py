@@ -5,11 +5,11 @@ from dataclasses import asdict
 
 import click
 
-from mnistgen.bench import measure
+from mnistgen.benchmark import measure
 from mnistgen.cli.shared import SETTINGS, device_option, json_option, manifest
 from mnistgen.generator import MOST_THREADS, Generator
-from mnistgen.resources import processor, usable_cores
-from mnistgen.session import check_device, version
+from mnistgen.inference.cpu import processor, usable_cores
+from mnistgen.inference.session import check_device, version
 
 
 @click.command(context_settings=SETTINGS, short_help="Measure how many digits a second each model draws.")

@@ -14,8 +14,8 @@ from mnistgen.dataset import write
 from mnistgen.dataset.kinds import KINDS
 from mnistgen.dataset.plan import MOST
 from mnistgen.generator import Generator
+from mnistgen.inference.session import check_device
 from mnistgen.latents import SEED_END
-from mnistgen.session import check_device
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 

@@ -8,11 +8,11 @@ import click
 from mnistgen import __version__
 from mnistgen.cli.shared import FILE, SETTINGS, device_option, json_option, manifest, no_metadata_option
 from mnistgen.errors import InputError
-from mnistgen.files import check_folder, write_whole
-from mnistgen.formats import MOST_SCALE
 from mnistgen.generator import Generator
-from mnistgen.records import MOST_SIDE, Manifold
-from mnistgen.session import check_device
+from mnistgen.inference.session import check_device
+from mnistgen.output.files import check_folder, write_whole
+from mnistgen.output.formats import MOST_SCALE
+from mnistgen.provenance.walks import MOST_SIDE, Manifold
 
 
 @click.command(context_settings=SETTINGS, short_help="Write a picture of all that the VAE draws.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mnistgen import formats, provenance
+from mnistgen import provenance
 from mnistgen.cli.shared import (
     EXISTING_FILE,
     FILE,
@@ -19,10 +19,11 @@ from mnistgen.cli.shared import (
 )
 from mnistgen.errors import InputError, UnknownModelError
 from mnistgen.generator import Generator
+from mnistgen.inference.session import check_device
 from mnistgen.manifest import Manifest, Model
+from mnistgen.output import formats
 from mnistgen.provenance import AnyRecord
-from mnistgen.replay import replay
-from mnistgen.session import check_device
+from mnistgen.provenance.replay import replay
 
 
 @click.command(context_settings=SETTINGS, short_help="Draw a picture again and compare the two.")

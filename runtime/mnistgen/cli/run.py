@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mnistgen import __version__, formats, images
+from mnistgen import __version__
 from mnistgen.cli.shared import (
     EXISTING_FILE,
     FILE,
@@ -24,13 +24,14 @@ from mnistgen.cli.shared import (
     parse_digits,
 )
 from mnistgen.errors import InputError
-from mnistgen.files import check_folder, write_whole
-from mnistgen.formats import LAYOUT, MOST_DIGITS, MOST_SCALE
 from mnistgen.generator import Generator
+from mnistgen.inference.session import check_device
 from mnistgen.latents import INDEX_END, SEED_END
 from mnistgen.manifest import Manifest, Model
+from mnistgen.output import formats, images
+from mnistgen.output.files import check_folder, write_whole
+from mnistgen.output.formats import LAYOUT, MOST_DIGITS, MOST_SCALE
 from mnistgen.provenance import Drawn, Record
-from mnistgen.session import check_device
 
 if TYPE_CHECKING:
     from mnistgen.text import Box

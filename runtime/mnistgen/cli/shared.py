@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from mnistgen.errors import DeviceWarning, InputError, MnistgenError, OutputError
-from mnistgen.files import check_folder, write_whole
 from mnistgen.manifest import Manifest, Model, artifacts_folder
+from mnistgen.output.files import check_folder, write_whole
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 no_metadata_option = click.option("--no-metadata", is_flag=True, help="Leave out how the picture was drawn.")
@@ -46,7 +46,7 @@ def find_model(name: str, path: Path | None) -> tuple[Manifest, Model]:
     if path is None:
         listed = manifest()
         return listed, listed.model(name)
-    from mnistgen.modelfile import ModelFile
+    from mnistgen.model_file import ModelFile
 
     file = ModelFile(path)
     return file, file.only

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
-from mnistgen import __version__, formats, images, walks
+from mnistgen import __version__, interpolation
 from mnistgen.cli.shared import FILE, SETTINGS, device_option, json_option, manifest, no_metadata_option, numbers
 from mnistgen.errors import InputError
-from mnistgen.files import check_folder, write_whole
 from mnistgen.generator import Generator
+from mnistgen.inference.session import check_device
 from mnistgen.latents import SEED_END
 from mnistgen.manifest import Model
-from mnistgen.records import FORMATS, MOST_FRAMES, SHORTEST, Walk
-from mnistgen.session import check_device
+from mnistgen.output import formats, images
+from mnistgen.output.files import check_folder, write_whole
+from mnistgen.provenance.walks import FORMATS, MOST_FRAMES, SHORTEST, Walk
 
 _NEW_SEEDS = 4
 """Where none are given, and the digits alone are no walk."""
@@ -133,8 +134,8 @@ def _record(
         model=model.name,
         sha256=model.sha256,
         provider="",  # known when the model is open
-        seeds=tuple(walks.in_turn(seeds, stops)),
-        digits=tuple(walks.in_turn(digits, stops)) if digits else None,
+        seeds=tuple(interpolation.in_turn(seeds, stops)),
+        digits=tuple(interpolation.in_turn(digits, stops)) if digits else None,
         frames=frames,
         loop=loop,
         format=kind,

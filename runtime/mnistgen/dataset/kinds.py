@@ -12,7 +12,7 @@ import numpy as np
 
 from mnistgen.dataset.split import BLOCK, Split, records
 from mnistgen.errors import InputError, MissingPackageError
-from mnistgen.images import encode_png
+from mnistgen.output.images import encode_png
 
 Build = Callable[[Path, Split, Callable[[int], None]], None]
 """Writes a split into a folder, and tells how many images it has added."""

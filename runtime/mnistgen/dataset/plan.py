@@ -36,7 +36,7 @@ class Plan:
     def settings(self, generator: Generator) -> dict[str, Any]:
         """All that the dataset's bytes depend on."""
         from mnistgen import __version__
-        from mnistgen.session import version
+        from mnistgen.inference.session import version
 
         return {
             "kind": self.kind,

@@ -1,0 +1,1 @@
+"""Turn trained networks into ONNX graphs."""

@@ -1,0 +1,217 @@
+"""Exact rewrites of layers into forms that ONNX Runtime computes faster on a CPU: the same numbers but for rounding.
+
+The export compares what they give with the networks as they were trained; `python -m export.benchmark` tells what each
+is worth.
+"""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.flow import Coupling, Flow
+
+
+class Phases(nn.Module):
+    """A stride-2 transposed convolution as a convolution for each of its output's four phases.
+
+    ONNX Runtime adds a transposed convolution's products up one by one, and its blocked convolution does not. The phase
+    (a, b) is the pixels (2i + a, 2j + b): x (N, C, H, W) → four of (N, out, H, W), each after `activation`.
+    """
+
+    def __init__(self, layer: nn.ConvTranspose2d, activation: nn.Module):
+        super().__init__()
+        self.activation = activation
+        self.paddings: list[tuple[int, int, int, int]] = []
+        self.convolutions = nn.ModuleList()
+        for a, b in PHASES:
+            (rows, top, bottom), (columns, left, right) = _taps(layer, a), _taps(layer, b)
+            convolution = nn.Conv2d(layer.in_channels, layer.out_channels, (len(rows), len(columns)))
+            weight = layer.weight[:, :, rows][:, :, :, columns].transpose(0, 1)  # (out, C, rows, columns)
+            convolution.weight = nn.Parameter(weight.contiguous())
+            convolution.bias = layer.bias
+            self.convolutions.append(convolution)
+            self.paddings.append((left, right, top, bottom))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        padded = zip(self.convolutions, self.paddings, strict=True)
+        return [self.activation(convolution(F.pad(x, padding))) for convolution, padding in padded]
+
+
+PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
+
+
+def _taps(layer: nn.ConvTranspose2d, phase: int) -> tuple[list[int], int, int]:
+    """The kernel's rows that reach a phase, in the order of the inputs they read; how far these lie before and after i.
+
+    Output 2i + a of a transposed convolution is the sum over k of x[i + (a + padding - k) / 2] times w[k].
+    """
+    reach = phase + layer.padding[0]
+    taps = [k for k in reversed(range(layer.kernel_size[0])) if (reach - k) % 2 == 0]
+    return taps, (taps[0] - reach) // 2, (reach - taps[-1]) // 2
+
+
+class Woven(nn.Module):
+    """Four phases (N, C, H, W) → the map (N, C, 2H, 2W) whose phases they are.
+
+    Rows one behind the other in memory are a row of the wider map, so that only columns are moved one by one.
+    """
+
+    def forward(self, phases: list[Tensor]) -> Tensor:
+        upper_left, upper_right, lower_left, lower_right = phases
+        left = torch.cat([upper_left, lower_left], 3)  # (N, C, H, 2W), in memory as (N, C, 2H, W)
+        right = torch.cat([upper_right, lower_right], 3)
+        _, channels, height, double = left.shape
+        return torch.stack([left, right], 4).reshape(-1, channels, 2 * height, double)
+
+
+class PhasesTransposed(nn.Module):
+    """A transposed convolution to one channel, fed with the four phases of its input: four of (N, C, H, W) → image.
+
+    A phase's pixels lie twice as far apart, and so do their prints, each shifted by where the phase lies. All four
+    kernels stand in one frame that is wide enough for the shift, since PyTorch pads both sides alike. Together, as
+    channels of one kernel, they are faster, as far as they fit into one PANEL.
+    """
+
+    def __init__(self, layer: nn.ConvTranspose2d):
+        super().__init__()
+        stride, _ = layer.stride
+        self.stride, self.padding, self.output_padding = 2 * stride, layer.padding, layer.output_padding
+        self.bias = layer.bias
+        frames = [(stride * b, stride * (1 - b), stride * a, stride * (1 - a)) for a, b in PHASES]
+        kernels = [F.pad(layer.weight, frame) for frame in frames]  # (C, 1, kernel + stride, kernel + stride) each
+        self.together = len(PHASES) * layer.in_channels <= PANEL
+        self.kernels = nn.ParameterList([torch.cat(kernels)] if self.together else kernels)
+
+    def forward(self, phases: list[Tensor]) -> Tensor:
+        parts = [torch.cat(phases, 1)] if self.together else phases
+        biases = (self.bias, None, None, None)
+        prints = (
+            F.conv_transpose2d(part, kernel, bias, self.stride, self.padding, self.output_padding)
+            for part, kernel, bias in zip(parts, self.kernels, biases, strict=False)
+        )
+        return sum(prints)
+
+
+PANEL = 128
+"""Channels that ONNX Runtime adds up in one go; how it splits more depends on the threads, and so do the last bits."""
+
+
+def transposed(layer: nn.Conv2d) -> nn.ConvTranspose2d:
+    """A stride-1 convolution as the transposed convolution that equals it, which is cheap for few channels."""
+    (size, _), (padding, _) = layer.kernel_size, layer.padding
+    same = nn.ConvTranspose2d(layer.in_channels, layer.out_channels, size, padding=size - 1 - padding)
+    same.weight = nn.Parameter(layer.weight.flip(2, 3).transpose(0, 1).contiguous())
+    same.bias = layer.bias
+    return same
+
+
+class Couplings(nn.Module):
+    """A density's couplings in fewer steps: both coordinates go through each, the one that stays by weights of zero.
+
+    Points (N, 2) → points (N, 2). So small steps cost as much as starting one does, which a lone image feels.
+    """
+
+    def __init__(self, density: Flow):
+        super().__init__()
+        self.steps = nn.ModuleList(nn.ModuleDict(_of_both(coupling)) for coupling in density.couplings)
+        self.square = nn.Buffer(torch.tensor(math.e**2))
+
+    def forward(self, points: Tensor) -> Tensor:
+        for step in self.steps:
+            hidden = step["hidden"](points)  # (N, 64)
+            scale = self.square ** torch.tanh(step["half_log_scale"](hidden))  # (N, 2), 1 for what stays
+            points = points * scale + step["shift"](hidden)
+        return points
+
+
+def _of_both(coupling: Coupling) -> dict[str, nn.Module]:
+    """The coupling's layers with both coordinates as input and output, (N, 2) each; scales as half their logarithm."""
+    first, *between, last = coupling.layers
+    wide = nn.Linear(2, first.out_features)
+    wide.weight = nn.Parameter(F.pad(first.weight, (1, 0) if coupling.moved == 0 else (0, 1)))
+    wide.bias = first.bias
+    layers: dict[str, nn.Module] = {"hidden": nn.Sequential(wide, *between)}
+    for row, (name, factor) in enumerate((("half_log_scale", 0.5), ("shift", 1.0))):
+        layer = layers[name] = nn.Linear(last.in_features, 2)
+        chosen = F.one_hot(torch.tensor(coupling.moved), 2) * factor  # (2,)
+        layer.weight, layer.bias = (
+            nn.Parameter(chosen[:, None] * last.weight[row]),
+            nn.Parameter(chosen * last.bias[row]),
+        )
+    return layers
+
+
+class WinogradConvTranspose2d(nn.Module):
+    """A stride-1 transposed convolution of small, deep maps by Winograd's minimal filtering: half the products.
+
+    A tile of 2×2 outputs takes 36 products in place of 100 (Winograd 1980; Lavin & Gray 2016), each a product of
+    matrices over all tiles and images. Larger tiles need fewer, but round worse, and have more weights to load for a
+    lone image. The channels are the innermost dimension: x (map², N, C) → (map², N, out).
+    """
+
+    TILE = 2
+
+    def __init__(self, layer: nn.ConvTranspose2d, size: int):
+        super().__init__()
+        (kernel, _), (padding, _) = layer.kernel_size, layer.padding
+        backward, of_kernel, forward = toom_cook(self.TILE, kernel)
+        self.size, self.channels, self.out = size, layer.in_channels, layer.out_channels
+        self.tiles = -(-size // self.TILE)
+        self.forward_transform = _constant(self._of_tiles(forward, kernel - 1 - padding))  # (points·tiles, map)
+        self.kernel_transform = _constant(np.kron(of_kernel, of_kernel))  # (points², kernel²)
+        self.backward_transform = _constant(backward)  # (tile, points)
+        weight = layer.weight.flip(2, 3).permute(2, 3, 0, 1)  # (kernel, kernel, C, out)
+        self.weight = nn.Parameter(weight.reshape(kernel**2, -1))
+        self.bias = nn.Parameter(layer.bias)
+
+    def _of_tiles(self, forward: NDArray, before: int) -> NDArray:
+        """The transform (points·tiles, map) of all tiles of a row; beyond the map, by `before` and more, all is 0."""
+        points, reach = forward.shape
+        rows = np.zeros((points, self.tiles, before + self.size + reach))
+        for tile in range(self.tiles):
+            first = tile * self.TILE
+            rows[:, tile, first : first + reach] = forward
+        return rows[:, :, before : before + self.size].reshape(-1, self.size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tile, points = self.backward_transform.shape
+        tiles, pixels = self.tiles, self.forward_transform.shape[1]
+        # ONNX Runtime computes the kernels once, when it opens the file, which so stays as small as it was.
+        kernels = self.kernel_transform @ self.weight  # (points², C·out)
+        x = self.forward_transform @ x.reshape(pixels, -1)  # (points·tiles, map·N·C)
+        x = self.forward_transform @ x.reshape(points * tiles, pixels, -1)  # (points·tiles, points·tiles, N·C)
+        x = x.reshape(points, tiles, points, tiles, -1).transpose(1, 2)  # (points, points, tiles, tiles, N·C)
+        x = x.reshape(points**2, -1, self.channels) @ kernels.reshape(-1, self.channels, self.out)
+        x = self.backward_transform @ x.reshape(points, -1)  # (tile, points·tiles·tiles·N·out)
+        x = self.backward_transform @ x.reshape(tile, points, -1)  # (tile, tile, tiles·tiles·N·out)
+        x = x.reshape(tile, tile, tiles, tiles, -1).permute(2, 0, 3, 1, 4)  # (tiles, tile, tiles, tile, N·out)
+        x = x.reshape(tiles * tile, tiles * tile, -1)[: self.size, : self.size]  # (map, map, N·out)
+        return x.reshape(self.size**2, -1, self.out) + self.bias
+
+
+POINTS = (0, 1, -1, 0.5, -2)
+"""Where Toom and Cook's polynomials are evaluated, besides infinity: of the choices tried, these round least."""
+
+
+def toom_cook(outputs: int, taps: int) -> tuple[NDArray, NDArray, NDArray]:
+    """Matrices A (outputs, R), B (R, taps), C (R, R), R = outputs + taps - 1: a correlation is A((B w)·(C x)).
+
+    The transposed algorithm of Toom and Cook (Winograd 1980): polynomials are multiplied point by point. There must be
+    R - 1 points.
+    """
+
+    def evaluation(size: int) -> NDArray:
+        """Values (R, size) of a polynomial's terms at all points, the last one infinity."""
+        return np.vstack([np.vander(POINTS, size, increasing=True), np.eye(size)[-1]])
+
+    forward = np.linalg.inv(evaluation(outputs + taps - 1)).T
+    scale = np.abs(forward).max(1, keepdims=True)  # to the kernel's side, which is computed once
+    return evaluation(outputs).T, evaluation(taps) * scale, forward / scale
+
+
+def _constant(matrix: NDArray) -> nn.Buffer:
+    return nn.Buffer(torch.from_numpy(matrix).float())

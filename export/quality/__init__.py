@@ -1,0 +1,1 @@
+"""Measure and certify the quality of generated digits."""

@@ -1,0 +1,1 @@
+"""Write REPORT.md, its figures and the model cards."""

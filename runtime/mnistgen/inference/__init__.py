@@ -1,0 +1,1 @@
+"""Run a model with ONNX Runtime on a CPU or GPU."""
