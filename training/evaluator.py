@@ -1,6 +1,7 @@
-"""The digit reader: a classifier that quality is measured with, and nothing is ever trained, tuned or picked with.
+"""The evaluator: a classifier whose features and predictions score the quality of generated digits.
 
-Train it with `python -m training.evaluator`. `artifacts/weights/reader.safetensors` holds its weights.
+It is used for quality metrics only, never to train, tune or select what it scores. Train it with
+`python -m training.evaluator`; `artifacts/weights/` holds its weights.
 """
 
 import math
@@ -17,28 +18,28 @@ from training.cli import command
 
 @dataclass(frozen=True)
 class Config(trainer.Config):
-    model: str = "reader"
+    model: str = "evaluator"
     epochs: int = 12
     batch_size: int = 128
     learning_rate: float = 2e-3
-    """At the beginning; it falls to 0 along half a cosine (Loshchilov & Hutter 2016)."""
+    """Initial value; cosine annealing to 0 (Loshchilov & Hutter 2016)."""
 
 
-class Reader(nn.Module):
-    """Digits (N, 1, 28, 28) in [0, 1], ink 1 → logits (N, 10) of what they show."""
+class Evaluator(nn.Module):
+    """Images (N, 1, 28, 28) in [0, 1], ink 1 → logits (N, 10)."""
 
     input_shapes = ((1, 28, 28),)
 
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(
-            *_block(1, 32),
+            *_block(1, 32),  # (N, 32, 28, 28)
             *_block(32, 32),
             nn.MaxPool2d(2),  # (N, 32, 14, 14)
-            *_block(32, 64),
+            *_block(32, 64),  # (N, 64, 14, 14)
             *_block(64, 64),
             nn.MaxPool2d(2),  # (N, 64, 7, 7)
-            *_block(64, 128),
+            *_block(64, 128),  # (N, 128, 7, 7)
             *_block(128, 128),
             nn.AdaptiveAvgPool2d(1),  # (N, 128, 1, 1)
             nn.Flatten(),  # (N, 128)
@@ -55,66 +56,69 @@ def _block(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
 
 
 class Predictions(NamedTuple):
-    """What the reader makes of N digits."""
+    """The evaluator's output for N images."""
 
     features: Tensor
-    """float32 (N, 128), not negative: what its last layer sees."""
+    """float32 (N, 128), non-negative: the input of the last layer."""
     probabilities: Tensor
     """float32 (N, 10), of the digits 0 to 9."""
 
 
 @torch.inference_mode()
-def read(reader: Reader, images: Tensor) -> Predictions:
-    """What `reader` makes of uint8 `images` (N, 1, 28, 28), ink 255."""
-    device = next(reader.parameters()).device
-    parts = []
+def predict(evaluator: Evaluator, images: Tensor) -> Predictions:
+    """Return features and class probabilities of uint8 `images` (N, 1, 28, 28), ink 255."""
+    evaluator.eval()
+    device = next(evaluator.parameters()).device
+    batches = []
     for batch in images.split(500):
-        features = reader.eval().features(batch.to(device).float() / 255)  # (B, 128)
-        parts.append((features.cpu(), reader.head(features).softmax(1).cpu()))
-    features, probabilities = zip(*parts, strict=True)
+        features = evaluator.features(batch.to(device).float() / 255)  # (B, 128)
+        batches.append((features.cpu(), evaluator.head(features).softmax(1).cpu()))
+    features, probabilities = zip(*batches, strict=True)
     return Predictions(torch.cat(features), torch.cat(probabilities))
 
 
-def jitter(images: Tensor) -> Tensor:
-    """Images (N, 1, 28, 28), each turned by up to 12°, scaled and sheared by up to 12 %, moved by up to 2.5 pixels."""
+def augment(images: Tensor) -> Tensor:
+    """Apply a random affine transform to each of `images` (N, 1, 28, 28).
+
+    Rotation by up to 12°, scale and shear by up to 12 %, translation by up to 2.5 pixels.
+    """
     n = len(images)
     low = torch.tensor([-0.2, 0.88, 0.88, -0.12, -2.5 / 14, -2.5 / 14], device=images.device)  # 0.2 rad are 12°
     high = torch.tensor([0.2, 1.12, 1.12, 0.12, 2.5 / 14, 2.5 / 14], device=images.device)
-    angle, width, height, shear, right, down = (low + (high - low) * torch.rand(n, 6, device=images.device)).unbind(1)
+    angle, width, height, shear, dx, dy = (low + (high - low) * torch.rand(n, 6, device=images.device)).unbind(1)
     cos, sin = angle.cos(), angle.sin()
-    rows = [width * cos, shear - sin, right, sin, height * cos, down]
-    grid = F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), list(images.shape), align_corners=False)  # (N, 28, 28, 2)
+    matrix = torch.stack([width * cos, shear - sin, dx, sin, height * cos, dy], 1).view(n, 2, 3)
+    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)  # (N, 28, 28, 2)
     return F.grid_sample(images, grid, align_corners=False)
 
 
 class Trainer(trainer.Trainer):
-    """Cross-entropy on jittered digits."""
+    """Cross-entropy on augmented images."""
 
-    ships = ("reader",)
+    ships = ("evaluator",)
 
     def __init__(self, config: Config):
-        super().__init__(config, reader=Reader())
-        weights = self.networks["reader"].parameters()
-        self.optimizers = {"reader": torch.optim.AdamW(weights, config.learning_rate, weight_decay=0.01, fused=True)}
+        super().__init__(config, evaluator=Evaluator())
+        weights = self.networks["evaluator"].parameters()
+        self.optimizers = {"evaluator": torch.optim.AdamW(weights, config.learning_rate, weight_decay=0.01, fused=True)}
 
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        trainer.set_learning_rate(
-            self.optimizers["reader"], self.config.learning_rate * (1 + math.cos(math.pi * self.progress)) / 2
-        )
+        cosine = (1 + math.cos(math.pi * self.progress)) / 2
+        trainer.set_learning_rate(self.optimizers["evaluator"], self.config.learning_rate * cosine)
         with self.autocast():
-            logits = self.networks["reader"](jitter(images)).float()  # (N, 10)
+            logits = self.networks["evaluator"](augment(images)).float()  # (B, 10)
         loss = F.cross_entropy(logits, labels)
-        trainer.descend(self.optimizers["reader"], loss)
-        return {"loss": loss, "right": (logits.argmax(1) == labels).float().mean()}
+        trainer.descend(self.optimizers["evaluator"], loss)
+        return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
 
     def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
-        """Held-out digits as `step` jitters them."""
-        return {"jittered": jitter(held_out)}
+        """Return held-out images, augmented as in `step`."""
+        return {"augmented": augment(held_out)}
 
 
 main = command(
     {"seed": (Trainer, Config)},
-    purpose="`python -m export.quality` reads digits with once they are in artifacts/weights/reader.safetensors",
+    purpose="`python -m export.quality` scores models with once they are in artifacts/weights/evaluator.safetensors",
 )
 
 if __name__ == "__main__":

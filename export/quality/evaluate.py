@@ -13,7 +13,7 @@ from export.errors import ExportError
 from export.quality import interpolation, metrics
 from mnistgen import Generator
 from training.data import Digits
-from training.evaluator import Predictions, Reader, read
+from training.evaluator import Evaluator, Predictions, predict
 from training.trainer import has_bfloat16
 
 VERSION = 2
@@ -41,9 +41,9 @@ class Sizes:
 class Reference:
     """Real digits, as the reader sees them."""
 
-    def __init__(self, train: Digits, test: Digits, reader: Reader, sizes: Sizes):
+    def __init__(self, train: Digits, test: Digits, reader: Evaluator, sizes: Sizes):
         self.train, self.test, self.reader, self.sizes = train, test.first(sizes.images), reader, sizes
-        self.reading = read(reader, self.test.images)
+        self.reading = predict(reader, self.test.images)
         self.to_nearest = metrics.nearest(self.test.images, train.images)  # (N,)
         self.sharpness = metrics.sharpness(self.test.images)
         self.stroke_unevenness = metrics.stroke_unevenness(self.test.images[:STROKES])
@@ -54,9 +54,9 @@ class Reference:
         return _right(self.reading, self.test.labels)
 
 
-def load_reader(path: Path) -> Reader:
+def load_reader(path: Path) -> Evaluator:
     """The reader whose weights are in the file at `path`; raises ExportError where they are missing or damaged."""
-    reader = Reader()
+    reader = Evaluator()
     try:
         tensors = safetensors.torch.load(path.read_bytes())
         state = {name.removeprefix("reader."): tensor for name, tensor in tensors.items()}
@@ -77,7 +77,7 @@ def floor(reference: Reference, part: int) -> dict[str, float]:
     n = reference.sizes.images
     chosen = slice(part * n, (part + 1) * n)
     images, labels = reference.train.images[chosen], reference.train.labels[chosen]
-    reading = read(reference.reader, images)
+    reading = predict(reference.reader, images)
     measured = _compared(images, reading, reference)
     del measured["copies"], measured["nearest"]  # a training image's nearest training image is itself
     taught = reference.train.first(reference.sizes.taught)
@@ -98,7 +98,7 @@ def measure(generator: Generator, reference: Reference, seed: int) -> dict[str, 
     """
     labels = reference.test.labels if generator.model.classes else None
     images = draw(generator, reference.sizes.images, seed, labels)
-    reading = read(reference.reader, images)
+    reading = predict(reference.reader, images)
     measured = _compared(images, reading, reference)
     if labels is not None:
         measured |= _as_asked(reading, labels)
@@ -182,11 +182,11 @@ def _pupil() -> nn.Sequential:
     )
 
 
-def _smoothness(generator: Generator, reader: Reader, seed: int) -> tuple[float, float]:
+def _smoothness(generator: Generator, reader: Evaluator, seed: int) -> tuple[float, float]:
     """`metrics.path_lengths` of walks between the seed's latents, each of one digit where the model takes one."""
     z = generator.latents(2 * WALKS, seed=seed)  # (2 · WALKS, latent)
     features = []
     for number, (start, end) in enumerate(zip(z[::2], z[1::2], strict=True)):
         digits = torch.from_numpy(interpolation.walk(generator, start, end, number % 10))  # (STEPS, 28, 28)
-        features.append(read(reader, digits[:, None]).features)
+        features.append(predict(reader, digits[:, None]).features)
     return metrics.path_lengths(torch.stack(features))

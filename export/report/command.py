@@ -22,7 +22,7 @@ from export.report import figures
 from export.weights import Weights
 from training import cgan, data, gan, r3gan, vae
 from training.data import Digits
-from training.evaluator import Reader, read
+from training.evaluator import Evaluator, predict
 from training.summary import summary
 
 TEMPLATE = Path(__file__).with_name("report.md")
@@ -116,7 +116,9 @@ def _trainings(found: dict[str, dict[str, Weights]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _pictures(artifacts: Path, found: dict[str, dict[str, Weights]], reader: Reader, test: Digits) -> dict[str, bytes]:
+def _pictures(
+    artifacts: Path, found: dict[str, dict[str, Weights]], reader: Evaluator, test: Digits
+) -> dict[str, bytes]:
     """All of the report's pictures, by name."""
     drawn = {"losses": figures.losses(_curves(artifacts)), "latents": figures.scatter(_encoded(found, test))}
     with ExitStack() as stack:
@@ -161,13 +163,13 @@ def _encoded(
     return encoded
 
 
-def _extremes(generator: mnistgen.Generator, reader: Reader) -> tuple[figures.Pictures, list[str]]:
+def _extremes(generator: mnistgen.Generator, reader: Evaluator) -> tuple[figures.Pictures, list[str]]:
     """Of READ digits the twenty that the reader is least sure of, or least reads as asked, then the ten surest.
 
     The captions say what the reader took each for, what was asked for before that, and how sure the reader was.
     """
     images = evaluate.draw(generator, READ, seed=0)
-    probabilities = read(reader, images).probabilities  # (READ, 10)
+    probabilities = predict(reader, images).probabilities  # (READ, 10)
     sure, taken_for = probabilities.max(1)  # (READ,) each
     captions = [f"{digit}, {share:.0%}" for digit, share in zip(taken_for.tolist(), sure.tolist(), strict=True)]
     if classes := generator.model.classes:
