@@ -1,4 +1,4 @@
-"""What several tests need: the models that ship, copies of them to damage, the commands, MNIST."""
+"""Shared fixtures: the shipped models, a writable copy of the artifacts, the CLI, MNIST."""
 
 import os
 import shutil
@@ -21,18 +21,19 @@ MNIST = Path(os.environ.get("MNISTGEN_DATA", ROOT / "data")).absolute()
 
 @pytest.fixture(scope="session", params=MODELS)
 def generator(request: pytest.FixtureRequest) -> mnistgen.Generator:
-    """Each model in turn, on the CPU."""
+    """A generator for each model, on the CPU."""
     return mnistgen.load(request.param, device="cpu")
 
 
 @pytest.fixture(scope="session")
 def cgan() -> mnistgen.Generator:
+    """The CGAN's generator, on the CPU."""
     return mnistgen.load("cgan", device="cpu")
 
 
 @pytest.fixture
 def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the artifacts, for a test to damage, which the commands take their models from."""
+    """A writable copy of the artifacts, from which the CLI loads its models."""
     copy = tmp_path / "artifacts"
     copy.mkdir()
     for file in (*(ROOT / "artifacts").glob("*.onnx"), ROOT / "artifacts" / "manifest.json"):
@@ -43,7 +44,7 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, which is also the current one."""
+    """An empty folder, set as the current directory."""
     empty = tmp_path / "here"
     empty.mkdir()
     monkeypatch.chdir(empty)
@@ -52,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Calls `mnistgen-run` (or another command) with arguments; returns exit code, stdout and stderr."""
+    """Call `mnistgen-run` (or `command`) in this process; return the exit code, stdout and stderr."""
 
     def call(*arguments: str, command: click.Command = run_command) -> tuple[int, str, str]:
         code = shared.call(command, "mnistgen-run", list(arguments))
@@ -63,10 +64,10 @@ def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]
 
 @pytest.fixture(scope="session")
 def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of MNIST's four files, laid out as torchvision wants them; skips where MNIST is not at hand."""
+    """A copy of MNIST's four files in torchvision's layout; skips if MNIST is not available."""
     original = MNIST / "MNIST" / "raw"
     if len(list(original.glob("*.gz"))) != 4:
-        pytest.skip("needs MNIST: put it into data/, or name its folder in MNISTGEN_DATA")
+        pytest.skip("needs MNIST in data/ or in the folder named by MNISTGEN_DATA")
     copy = tmp_path_factory.mktemp("mnist")
     (copy / "MNIST" / "raw").mkdir(parents=True)
     for file in original.glob("*.gz"):

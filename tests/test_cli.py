@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 from conftest import MODELS
 from PIL import Image
-from surroundings import command, needs_limit, needs_terminal, on_a_full_disk, on_a_terminal
+from subprocess_helpers import (
+    cli_command,
+    needs_file_size_limit,
+    needs_terminal,
+    run_in_terminal,
+    run_with_file_size_limit,
+)
 
 from mnistgen import cli
 from mnistgen.cli import run as run_command
@@ -154,10 +160,10 @@ def test_a_link_stays_and_what_it_points_to_is_replaced(run, folder):
     assert os.listdir("pictures") == ["real.png"]
 
 
-@needs_limit
+@needs_file_size_limit
 def test_a_disk_that_refuses_gets_one_sentence_and_keeps_the_former_picture(folder):
     (folder / "x.png").write_bytes(b"former")
-    done = on_a_full_disk(100, "--out", "x.png", name="mnistgen-run")
+    done = run_with_file_size_limit(100, "--out", "x.png", name="mnistgen-run")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "mnistgen-run: x.png cannot be written (File too large): name another file with --out.\n"
     assert os.listdir() == ["x.png"]
@@ -177,14 +183,14 @@ def test_an_interruption_is_told(run, folder, monkeypatch):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_an_output_that_cannot_be_printed_is_told():
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command("models"), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(cli_command("models"), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "mnistgen: The output cannot be written (No space left on device).\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
 def test_a_closed_output_is_no_failure(folder):
-    closed = ["sh", "-c", '"$@" >&-', "sh", *command("--seed", "1", name="mnistgen-run")]
+    closed = ["sh", "-c", '"$@" >&-', "sh", *cli_command("--seed", "1", name="mnistgen-run")]
     done = subprocess.run(closed, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert os.listdir() == ["cgan-digit0-seed1.png"]
@@ -238,7 +244,7 @@ def test_the_list_of_commands_cuts_none_of_their_sentences(run, monkeypatch):
 
 @needs_terminal
 def test_a_terminal_gets_a_preview(folder):
-    code, shown = on_a_terminal("run", "--seed", "3", "--digit", "0")
+    code, shown = run_in_terminal("run", "--seed", "3", "--digit", "0")
     assert code == 0
     assert shown.count("\x1b[38;5;") == 28 * 14
     assert "cgan-digit0-seed3.png" in shown
@@ -246,7 +252,7 @@ def test_a_terminal_gets_a_preview(folder):
 
 @needs_terminal
 def test_a_preview_heeds_no_color(folder):
-    _, shown = on_a_terminal("run", "--seed", "3", "--digit", "0", NO_COLOR="1")
+    _, shown = run_in_terminal("run", "--seed", "3", "--digit", "0", NO_COLOR="1")
     assert {"▀", "▄", "█"} <= set(shown)
 
 
@@ -297,7 +303,7 @@ def test_completion_prints_what_the_shell_is_to_read(run, shell):
 )
 def test_commands_and_options_are_completed(typed, completed):
     asked = {"_MNISTGEN_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
-    done = subprocess.run(command(), env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+    done = subprocess.run(cli_command(), env={**os.environ, **asked}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{completed}\n", "")
 
 

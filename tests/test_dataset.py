@@ -16,7 +16,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from surroundings import command, needs_limit, needs_terminal, on_a_full_disk, on_a_terminal
+from subprocess_helpers import (
+    cli_command,
+    needs_file_size_limit,
+    needs_terminal,
+    run_in_terminal,
+    run_with_file_size_limit,
+)
 
 import mnistgen
 from mnistgen import cli, dataset
@@ -252,7 +258,7 @@ def start(folder):
     """The command, in a process of its own, that has drawn some more, and does not finish."""
     images = folder / "digits" / ".unfinished" / "idx" / "MNIST" / "raw" / "train-images-idx3-ubyte"
     before = images.stat().st_size if images.exists() else 16
-    slow = command(*WRITE, before=SMALL + DAWDLE)
+    slow = cli_command(*WRITE, before=SMALL + DAWDLE)
     process = subprocess.Popen(slow, cwd=folder, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not (images.exists() and images.stat().st_size > before):
         time.sleep(0.001)
@@ -279,10 +285,10 @@ def test_a_killed_or_interrupted_process_is_gone_on_with_to_the_same_bytes(quick
     assert tree("digits") == tree("uninterrupted")
 
 
-@needs_limit
+@needs_file_size_limit
 @pytest.mark.parametrize(("kind", "limit"), [("idx", 50_000), ("npz", 300_000)])  # as it is drawn, and as it is built
 def test_a_full_disk_gets_one_sentence_and_is_gone_on_with(quick, folder, kind, limit):
-    done = on_a_full_disk(limit, *WRITE, "--kind", kind, before=SMALL)
+    done = run_with_file_size_limit(limit, *WRITE, "--kind", kind, before=SMALL)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "mnistgen: The dataset cannot be written to digits (File too large): mend that and give the same command "
@@ -516,7 +522,7 @@ def test_a_folder_without_permission_is_told(run, folder):
 @needs_terminal
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_a_terminal_sees_how_far_it_is(folder, no_color):
-    code, shown = on_a_terminal(*WRITE, before=SMALL, NO_COLOR=no_color)
+    code, shown = run_in_terminal(*WRITE, before=SMALL, NO_COLOR=no_color)
     assert code == 0
     assert "Drawing 400" in shown
     assert "100%" in shown

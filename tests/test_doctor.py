@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import MODELS, ROOT
 from fakes import OnGpu, Runtime
-from surroundings import command, needs_terminal, on_a_terminal
+from subprocess_helpers import cli_command, needs_terminal, run_in_terminal
 
 import mnistgen
 from mnistgen import cli, doctor
@@ -285,7 +285,7 @@ def test_json_tells_the_same_to_scripts(run, artifacts):
 
 def test_the_command_runs_without_onnxruntime_and_pillow():
     without = "import sys; sys.modules |= {'onnxruntime': None, 'PIL': None}"
-    done = subprocess.run(command("doctor", before=without), capture_output=True, text=True, check=False)
+    done = subprocess.run(cli_command("doctor", before=without), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     assert len(re.findall("^fault ", done.stdout, re.MULTILINE)) == 2
     assert "onnxruntime missing" in done.stdout
@@ -293,7 +293,7 @@ def test_the_command_runs_without_onnxruntime_and_pillow():
 
 @needs_terminal
 def test_a_terminal_gets_colours(folder):
-    code, shown = on_a_terminal("doctor")
+    code, shown = run_in_terminal("doctor")
     assert code == 0
     assert "\x1b[32mok" in shown
 

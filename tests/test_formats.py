@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
-from surroundings import command, needs_terminal, on_a_terminal
+from subprocess_helpers import cli_command, needs_terminal, run_in_terminal
 
 import mnistgen
 from mnistgen.output import animation, formats, images
@@ -151,7 +151,7 @@ def test_without_digits_the_images_from_start_on_are_those_of_the_api(run, folde
 
 
 def piped(folder, *arguments, **options):
-    started = command("--seed", "1", "--digit", "5", *arguments, name="mnistgen-run")
+    started = cli_command("--seed", "1", "--digit", "5", *arguments, name="mnistgen-run")
     return subprocess.run(started, cwd=folder, check=False, **options)
 
 
@@ -172,7 +172,7 @@ def test_a_closed_pipe_or_output_ends_the_command_without_a_traceback(folder):
     broken = piped(folder, "--out", "-", stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
     assert (broken.returncode, broken.stderr) == (1, b"")
-    closed = ["sh", "-c", '"$@" >&-', "sh", *command("--out", "-", name="mnistgen-run")]
+    closed = ["sh", "-c", '"$@" >&-', "sh", *cli_command("--out", "-", name="mnistgen-run")]
     done = subprocess.run(closed, cwd=folder, capture_output=True, check=False)
     told = b"mnistgen-run: The standard output is closed: name a file with --out.\n"
     assert (done.returncode, done.stderr) == (1, told)
@@ -190,9 +190,9 @@ def test_a_device_that_is_full_gets_one_sentence_and_stays_a_device(folder, run)
 
 @needs_terminal
 def test_a_terminal_is_shown_text_and_refused_the_rest(folder):
-    code, shown = on_a_terminal("run", "--out", "-")
+    code, shown = run_in_terminal("run", "--out", "-")
     assert code == 2
     assert shown.startswith("mnistgen: A terminal cannot show this kind of file")
-    code, shown = on_a_terminal("run", "--digit", "5", "--out", "-", "--format", "txt", "--quiet")
+    code, shown = run_in_terminal("run", "--digit", "5", "--out", "-", "--format", "txt", "--quiet")
     assert code == 0
     assert set(shown) == set(" ▀▄█\r\n")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from surroundings import needs_terminal, on_a_terminal
+from subprocess_helpers import needs_terminal, run_in_terminal
 
 from mnistgen import cli
 
@@ -46,7 +46,7 @@ def test_a_pipe_gets_no_escapes(run, drawn, name):
 @needs_terminal
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_a_terminal_gets_no_escapes_under_no_color(drawn, name):
-    code, shown = on_a_terminal(name, *CALLS[name], NO_COLOR="1")
+    code, shown = run_in_terminal(name, *CALLS[name], NO_COLOR="1")
     assert code == 0
     assert shown
     assert "\x1b" not in shown

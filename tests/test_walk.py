@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
-from surroundings import needs_limit, on_a_full_disk
+from subprocess_helpers import needs_file_size_limit, run_with_file_size_limit
 
 import mnistgen
 from mnistgen import cli, interpolation
@@ -342,10 +342,10 @@ def test_a_webp_takes_any_milliseconds(walk, folder):
     assert frames_of("x.webp")[0] == [33, 33, 33]
 
 
-@needs_limit
+@needs_file_size_limit
 def test_a_disk_that_refuses_gets_one_sentence_and_keeps_the_former_file(folder):
     (folder / "x.gif").write_bytes(b"former")
-    done = on_a_full_disk(100, "walk", "--frames", "1", "--out", "x.gif")
+    done = run_with_file_size_limit(100, "walk", "--frames", "1", "--out", "x.gif")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "mnistgen: x.gif cannot be written (File too large): name another file with --out.\n"
     assert os.listdir() == ["x.gif"]
