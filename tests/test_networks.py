@@ -1,14 +1,14 @@
-"""Contract C1: the networks are the seed's, to the parameter."""
+"""Networks, initial weights and parameter counts (contract C1)."""
 
 import re
 
 import pytest
+import tiny_training
 import torch
 from click.testing import CliRunner
 from torch.nn import functional
 
 from training import cgan, gan, vae
-from training.layers import Conv2d, ConvTranspose2d, Dropout, WideKernelConv2d
 from training.summary import parameter_count
 
 
@@ -23,7 +23,7 @@ from training.summary import parameter_count
         (cgan.Discriminator, 80_385),
     ],
 )
-def test_parameters_are_those_of_the_seed(network, parameters):
+def test_parameter_counts_match_reference_models(network, parameters):
     assert parameter_count(network()) == parameters
 
 
@@ -31,7 +31,7 @@ def test_parameters_are_those_of_the_seed(network, parameters):
     ("module", "totals"),
     [(vae, ["69,076", "65,089"]), (gan, ["2,330,944", "212,865"]), (cgan, ["1,491,215", "80,385"])],
 )
-def test_summary_prints_both_networks_and_trains_nothing(module, totals, folder):
+def test_summary_prints_layers_and_totals(module, totals, folder):
     done = CliRunner().invoke(module.main, ["--summary"])
     assert done.exit_code == 0
     assert re.findall(r"Total parameters: ([\d,]+)", done.output) == totals
@@ -41,19 +41,20 @@ def test_summary_prints_both_networks_and_trains_nothing(module, totals, folder)
         assert sum(counts) == int(total.replace(",", ""))
 
 
-@pytest.mark.parametrize("module", [vae, gan, cgan])
-def test_the_tuned_recipe_trains_the_same_generator_or_decoder(module):
-    seed, tuned = module.Trainer(module.Config()), module.TunedTrainer(module.TunedConfig())
-    name = "decoder" if module is vae else "generator"
-    shapes = [{key: value.shape for key, value in t.final(name).state_dict().items()} for t in (seed, tuned)]
+@pytest.mark.parametrize("model", tiny_training.MODULES)
+def test_recipes_train_the_same_generator(model):
+    name = "decoder" if model == "vae" else "generator"
+    shapes = [
+        {key: value.shape for key, value in tiny_training.trainer(model, recipe).exported(name).state_dict().items()}
+        for recipe in ("seed", "tuned")
+    ]
     assert shapes[0] == shapes[1]
 
 
 @pytest.mark.parametrize("recipe", ["seed", "tuned"])
-@pytest.mark.parametrize("module", [vae, gan, cgan])
-def test_networks_take_and_give_the_shapes_they_name(module, recipe):
-    training = module.Trainer(module.Config()) if recipe == "seed" else module.TunedTrainer(module.TunedConfig())
-    for name, network in training.networks.items():
+@pytest.mark.parametrize("model", tiny_training.MODULES)
+def test_input_and_output_shapes(model, recipe):
+    for name, network in tiny_training.trainer(model, recipe).networks.items():
         output = network.eval()(*(torch.zeros(3, *shape) for shape in network.input_shapes))
         if name in ("encoder", "classifier"):
             sizes = (2, 2) if name == "encoder" else (128, 10)
@@ -64,15 +65,15 @@ def test_networks_take_and_give_the_shapes_they_name(module, recipe):
             assert tuple(output.shape) == ((3, 1) if name == "discriminator" else (3, 1, 28, 28))
 
 
-def test_weights_are_glorot_uniform_and_biases_zero():
-    layer = cgan.Trainer(cgan.Config()).networks["generator"].layers[5]  # 128 → 128 channels, 4 × 4
+def test_initial_weights_are_glorot_uniform():
+    layer = tiny_training.trainer("cgan").networks["generator"].layers[5]  # 128 → 128 channels, 4×4
     limit = (6 / (128 * 16 + 128 * 16)) ** 0.5
     assert layer.weight.abs().max() <= limit
     assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.01)
     assert not layer.bias.any()
 
 
-def test_the_labels_fill_their_own_planes():
+def test_each_label_fills_its_own_plane():
     planes = []
     network = cgan.Discriminator()
     network.layers.register_forward_pre_hook(lambda _, inputs: planes.append(inputs[0]))
@@ -80,43 +81,3 @@ def test_the_labels_fill_their_own_planes():
     assert planes[0].shape == (2, 11, 28, 28)
     assert planes[0][:, 1:].mean((2, 3)).argmax(1).tolist() == [3, 7]
     assert planes[0][0, 4].min() == planes[0][1, 8].min() == 1
-
-
-def test_the_wide_kernel_convolution_is_a_convolution():
-    torch.manual_seed(0)
-    layer, x = WideKernelConv2d(8, 2, 7, padding=3), torch.randn(3, 8, 10, 10)
-    expected = functional.conv2d(x, layer.weight, layer.bias, padding=3)
-    torch.testing.assert_close(layer(x), expected)
-
-
-@pytest.mark.parametrize(
-    ("layer", "plain"),
-    [
-        (Conv2d(4, 6, 4, stride=2, padding=1), torch.nn.Conv2d),
-        (ConvTranspose2d(4, 6, 5, stride=2, padding=2, output_padding=1), torch.nn.ConvTranspose2d),
-        (ConvTranspose2d(4, 6, 5, padding=2, bias=False), torch.nn.ConvTranspose2d),
-    ],
-)
-@pytest.mark.parametrize("training", [True, False])
-def test_a_bias_added_late_is_a_bias(layer, plain, training):
-    torch.manual_seed(0)
-    x = torch.randn(3, 4, 10, 10)
-    torch.testing.assert_close(layer.train(training)(x), plain.forward(layer, x))
-
-
-@pytest.mark.parametrize("shape", [(64, 32, 14, 14), (3, 5, 3, 3)])
-def test_dropout_drops_its_share_and_keeps_the_mean(shape):
-    torch.manual_seed(0)
-    dropped = Dropout(0.3)(torch.ones(shape).contiguous(memory_format=torch.channels_last))
-    values = dropped.unique()
-    torch.testing.assert_close(values, torch.tensor([0, 1 / 0.7]))
-    if dropped.numel() > 1000:
-        assert (dropped == 0).float().mean() == pytest.approx(0.3, abs=0.005)
-        # A neighbour, and the other channel that came from the same random word, tell nothing.
-        assert ((dropped[1:] == 0) & (dropped[:-1] == 0)).float().mean() == pytest.approx(0.09, abs=0.005)
-        assert ((dropped[:, 1:] == 0) & (dropped[:, :-1] == 0)).float().mean() == pytest.approx(0.09, abs=0.005)
-
-
-def test_dropout_does_nothing_when_evaluating():
-    x = torch.randn(2, 3)
-    assert Dropout(0.3).eval()(x) is x

@@ -1,31 +1,89 @@
-"""A training on a few drawn digits, in a process of its own: the tests call it with MODEL [KILL_AT] -- OPTIONS.
+"""Tiny trainings on synthetic digits, in this process or in one that is killed during a file operation."""
 
-KILL_AT is the number of the file operation, a sync or a rename, at which the process gets SIGKILL.
-"""
-
-import importlib
+import multiprocessing
 import os
 import signal
 import stat
 import sys
 from pathlib import Path
 
+import pytest
 import torch
+from click.testing import CliRunner
 
-from training import data, flow
+from training import cgan, data, flow, gan, vae
+
+MODULES = {"vae": vae, "gan": gan, "cgan": cgan}
+BATCH = 8
 
 
-def drawn(folder: Path, split: str) -> data.Digits:
-    """64 blobs of ten sizes in the place of MNIST."""
-    labels = torch.arange(64) % 10
-    images = torch.zeros(64, 1, 28, 28, dtype=torch.uint8)
+def digits(folder: Path = Path(), split: str = "train") -> data.Digits:
+    """Return 40 rectangles, of a size per label, in place of MNIST."""
+    labels = torch.arange(40) % 10
+    images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
     for image, label in zip(images, labels, strict=True):
         image[:, 4 : 10 + int(label), 6 : 8 + int(label)] = 255
     return data.Digits(images, labels)
 
 
-def kill_at(operation: int) -> None:
-    """See that this process ends, as by a power cut, half-way through that file operation."""
+def batch(n: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images float32 (n, 1, 28, 28) in [0, 1] and labels (n,)."""
+    first = digits().first(n)
+    return first.images.float() / 255, first.labels
+
+
+def trainer(model: str, recipe: str = "seed", **settings):
+    """Return a trainer with the recipe's configuration, except for `settings`."""
+    module = MODULES[model]
+    if recipe == "seed":
+        return module.Trainer(module.Config(**settings))
+    return module.TunedTrainer(module.TunedConfig(**settings))
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make all trainings tiny."""
+    monkeypatch.setattr(data, "load", digits)
+    monkeypatch.setattr(flow, "STEPS", 2)
+    monkeypatch.setattr(gan, "STATISTICS_LATENTS", 50)
+
+
+def train(model: str, *options: str, out: Path) -> tuple[int, str]:
+    """Call the model's command; return exit code and output."""
+    done = CliRunner().invoke(MODULES[model].main, ["--batch-size", str(BATCH), "--out", str(out), *options])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.output
+
+
+def train_in_process(model: str, *options: str, out: Path, kill_at: int | None = None) -> int:
+    """Train in a new process; return its exit code.
+
+    Args:
+        model: Model to train.
+        options: Options of its command.
+        out: Output folder.
+        kill_at: Number of the file operation, a sync or a rename, during which the process gets SIGKILL.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tiny_training", "torch._dynamo", "training.vision"])  # the slow imports, once
+    process = context.Process(target=_train_and_exit, args=(model, options, out, kill_at))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # for the server's imports
+        process.start()
+    process.join()
+    return process.exitcode
+
+
+def _train_and_exit(model: str, options: tuple[str, ...], out: Path, kill_at: int | None) -> None:
+    torch.set_num_threads(1)
+    shrink(pytest.MonkeyPatch())
+    if kill_at:
+        _kill_at(kill_at)
+    sys.exit(train(model, *options, out=out)[0])
+
+
+def _kill_at(operation: int) -> None:
+    """Kill this process in the middle of that file operation, as a power cut would."""
     done = 0
     fsync, replace = os.fsync, Path.replace
 
@@ -47,14 +105,3 @@ def kill_at(operation: int) -> None:
         return replace(path, target)
 
     os.fsync, Path.replace = counted_fsync, counted_replace
-
-
-if __name__ == "__main__":
-    split = sys.argv.index("--")
-    model, *operation = sys.argv[1:split]
-    data.load = drawn
-    flow.STEPS = 2
-    torch.set_num_threads(1)
-    if operation:
-        kill_at(int(operation[0]))
-    importlib.import_module(f"training.{model}").main(sys.argv[split + 1 :])

@@ -1,106 +1,93 @@
-"""What each choice for speed is worth: `python -m training.benchmark`.
+"""Time of a training step with and without each optimization: `python -m training.benchmark`.
 
-Times one step of each model as it is trained and with one choice undone, in turns, so that a machine whose speed drifts
-treats all alike; prints medians and their ratio.
+The variants take turns, so that changes of the machine's speed affect all of them equally. Prints medians and their
+ratio to the training as it is.
 """
 
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from types import MethodType
 
 import click
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from training import cgan, gan, vae
-from training.layers import Dropout, WideKernelConv2d
+from training.speed import FastDropout, LateBiasConv2d, LateBiasConvTranspose2d, TransposedConv2d
 from training.trainer import Trainer
 
 
-def _unchanged(training: Trainer) -> None:
+def _keep_all(trainer: Trainer) -> None:
     pass
 
 
-def _float32(training: Trainer) -> None:
-    training.autocast = lambda: torch.autocast(training.device.type, enabled=False)
+def _without_bfloat16(trainer: Trainer) -> None:
+    trainer.autocast = lambda: torch.autocast(trainer.device.type, enabled=False)
 
 
-def _channels_first(training: Trainer) -> None:
-    for network in training.networks.values():
+def _without_channels_last(trainer: Trainer) -> None:
+    for network in trainer.networks.values():
         network.to(memory_format=torch.contiguous_format)
 
 
-def _plain_dropout(training: Trainer) -> None:
-    for layer in _layers(training, Dropout):
-        layer.forward = partial(F.dropout, p=layer.share)
-
-
-def _plain_convolution(training: Trainer) -> None:
-    for layer in _layers(training, WideKernelConv2d):
-        layer.forward = MethodType(nn.Conv2d.forward, layer)
-
-
-def _plain_bias(training: Trainer) -> None:
-    for kind in (nn.Conv2d, nn.ConvTranspose2d):
-        for layer in _layers(training, kind):
-            if not isinstance(layer, WideKernelConv2d):
-                layer.forward = MethodType(kind.forward, layer)
-
-
-def _layers(training: Trainer, kind: type[nn.Module]) -> list[nn.Module]:
-    return [layer for network in training.networks.values() for layer in network.modules() if isinstance(layer, kind)]
+def _without(trainer: Trainer, *variants: type[nn.Module]) -> None:
+    """Replace these variants of `training.speed` by the plain layers that they derive from."""
+    for network in trainer.networks.values():
+        for layer in network.modules():
+            if type(layer) in variants:
+                layer.__class__ = type(layer).__base__
 
 
 VARIANTS: dict[str, Callable[[Trainer], None]] = {
-    "as trained": _unchanged,
-    "float32": _float32,
-    "channels first": _channels_first,
-    "bias within convolutions": _plain_bias,
+    "as trained": _keep_all,
+    "without bfloat16": _without_bfloat16,
+    "without channels last": _without_channels_last,
+    "without late bias": lambda trainer: _without(trainer, LateBiasConv2d, LateBiasConvTranspose2d),
 }
-CASES = {
+MODELS = {
     vae: VARIANTS,
-    gan: {**VARIANTS, "nn.Dropout": _plain_dropout},
-    cgan: {**VARIANTS, "nn.Conv2d as last layer": _plain_convolution},
+    gan: {**VARIANTS, "without fast dropout": lambda trainer: _without(trainer, FastDropout)},
+    cgan: {**VARIANTS, "without transposed last layer": lambda trainer: _without(trainer, TransposedConv2d)},
 }
 
 
 @click.command()
-@click.option("--rounds", type=click.IntRange(1), default=15, show_default=True, help="Steps timed of each variant.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-def main(rounds: int, device: str) -> None:
-    """Time a step of each training as it is, and with one choice for speed undone."""
+@click.option("--rounds", type=click.IntRange(1), default=15, show_default=True, help="Steps timed per variant.")
+@click.option("--batch-size", type=click.IntRange(2), help="Images per step.  [default: the seed recipe's]")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Device to use.")
+def main(rounds: int, batch_size: int | None, device: str) -> None:
+    """Time a training step of each model as it is, and without each optimization."""
     click.echo(f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}, median of {rounds}")
-    for module, variants in CASES.items():
-        steps = {name: _step(module, change, torch.device(device)) for name, change in variants.items()}
+    for module, variants in MODELS.items():
+        size = batch_size or module.Config.batch_size
+        steps = {name: _prepare(module, size, change, torch.device(device)) for name, change in variants.items()}
         seconds = {name: [] for name in steps}
         for _ in range(rounds):
             for name, step in steps.items():
                 seconds[name].append(step())
-        usual = statistics.median(seconds["as trained"])
-        for name, measured in seconds.items():
-            median = statistics.median(measured)
-            click.echo(f"{module.Config.model:<5} {name:<24} {median * 1e3:7.1f} ms  {median / usual:5.2f}")
+        baseline = statistics.median(seconds["as trained"])
+        for name, times in seconds.items():
+            median = statistics.median(times)
+            click.echo(f"{module.Config.model:<5} {name:<30} {median * 1e3:7.1f} ms  {median / baseline:5.2f}")
 
 
-def _step(module, change: Callable[[Trainer], None], device: torch.device) -> Callable[[], float]:
-    """A function that takes one step on random digits and returns its seconds."""
-    training = module.Trainer(module.Config())
-    training.to(device)
-    change(training)
-    images = torch.rand(training.config.batch_size, 1, 28, 28, device=device)  # (B, 1, 28, 28)
-    labels = torch.randint(10, (len(images),), device=device)  # (B,)
+def _prepare(module, size: int, change: Callable[[Trainer], None], device: torch.device) -> Callable[[], float]:
+    """Return a function that takes one step on random images and returns its duration in seconds."""
+    trainer = module.Trainer(module.Config())
+    trainer.to(device)
+    change(trainer)
+    images = torch.rand(size, 1, 28, 28, device=device)  # (B, 1, 28, 28)
+    labels = torch.randint(10, (size,), device=device)  # (B,)
+    _time_step(trainer, images, labels)  # warm-up
+    return partial(_time_step, trainer, images, labels)
 
-    def step() -> float:
-        started = time.perf_counter()
-        metrics = training.step(images, labels)
-        sum(metrics.values()).item()  # waits for the device
-        return time.perf_counter() - started
 
-    step()  # warm-up
-    return step
+def _time_step(trainer: Trainer, images: torch.Tensor, labels: torch.Tensor) -> float:
+    start = time.perf_counter()
+    metrics = trainer.step(images, labels)
+    sum(metrics.values()).item()  # waits for the device
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

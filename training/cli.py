@@ -1,167 +1,209 @@
-"""The command line that `python -m training.vae`, `.gan` and `.cgan` share."""
+"""Command line shared by all trainings: options, resuming, choice of device."""
 
 import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
 import torch
 
-from training import checkpoint, data, trainer
+from training import checkpoint, data
 from training.errors import TrainingError
 from training.summary import summary
-from training.trainer import Config, Trainer, has_bfloat16
+from training.trainer import Config, Trainer, has_bfloat16, train
 
 Recipes = Mapping[str, tuple[type[Trainer], type[Config]]]
-"""The trainings of one model, each with the configuration whose defaults are the recipe."""
+"""Trainer and configuration of each recipe of a model, by name. The first recipe is the default."""
 
+_HELP = """Train the {title} on MNIST.
 
-def command(recipes: Recipes, purpose: str = "`python -m export.onnx` turns into an ONNX file") -> click.Command:
-    """The command that trains one model by one of `recipes`, the first unless another is asked for.
-
-    `purpose` says what becomes of the weights, as a sentence's end that follows "which".
-    """
-    usual = next(iter(recipes))
-    configs = {name: config() for name, (_, config) in recipes.items()}
-    model = configs[usual].model
-    folder = click.Path(path_type=Path, file_okay=False)
-
-    def default(name: str) -> str:
-        values = {recipe: str(getattr(config, name)) for recipe, config in configs.items()}
-        if len(set(values.values())) == 1:
-            return f"  [default: {values[usual]}]"
-        return f"  [default: {', '.join(f'{value} ({recipe})' for recipe, value in values.items())}]"
-
-    @click.command(help=_help(model, list(recipes), purpose))
-    @click.option("--recipe", type=click.Choice(list(recipes)), help=f"How to train.  [default: {usual}]")
-    @click.option("--epochs", type=click.IntRange(1), help=f"Passes over the digits.{default('epochs')}")
-    @click.option("--batch-size", type=click.IntRange(2), help=f"Digits a step.{default('batch_size')}")
-    @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help=f"Of all draws.{default('seed')}")
-    @click.option("--limit", type=click.IntRange(2, 60_000), help="Train with the first so many digits only.")
-    @click.option("--data", "mnist", type=folder, default="data", show_default=True, help="Folder of MNIST.")
-    @click.option("--out", type=folder, default=f"checkpoints/{model}", show_default=True, help="Folder of results.")
-    @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-    @click.option("--resume", is_flag=True, help="Go on after the last whole epoch in --out.")
-    @click.option("--summary", "only_summary", is_flag=True, help="Print both networks' layers, and train nothing.")
-    def main(mnist: Path, out: Path, device: str, resume: bool, only_summary: bool, **asked: str | int | None) -> None:
-        given = {name: value for name, value in asked.items() if value is not None}
-        state = checkpoint.load(out) if resume and not only_summary else None
-        recipe = _recipe(state, recipes, out) if state else given.get("recipe", usual)
-        training, defaults = recipes[recipe][0], configs[recipe]
-        if only_summary:
-            networks = training(defaults).networks.items()
-            click.echo("\n\n".join(summary(f"{model.upper()} {name}", network) for name, network in networks))
-            return
-        chosen = _resumed(defaults, given, state, out) if state else replace(defaults, **given)
-        try:
-            _train(training(chosen), mnist, out, _device(device), state)
-        except KeyboardInterrupt:
-            click.echo(f"\nStopped. {_how_to_go_on(model, out)}", err=True)
-            sys.exit(130)
-
-    return main
-
-
-_HELP = """Train the {name} on MNIST.
-
-After each epoch the folder --out holds the whole state, the metrics so far and pictures of samples; after the last
-one also the weights, which {purpose}. MNIST is downloaded into the folder --data if it is not there.
+After each epoch, the folder --out holds a checkpoint to resume from, the metrics so far and sample images. After the
+last epoch, it also holds the weights. {next_step} MNIST is downloaded to the folder --data if it is missing.
 
 \b
 Examples:
   {examples}
 """
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-def _help(model: str, recipes: list[str], purpose: str) -> str:
+def command(recipes: Recipes, next_step: str = "Export them with `python -m export.onnx`.") -> click.Command:
+    """Return the command that trains one model.
+
+    Args:
+        recipes: The model's recipes.
+        next_step: Sentence of the help text that says how to use the weights.
+    """
+    configs = {recipe: config() for recipe, (_, config) in recipes.items()}
+    model = next(iter(configs.values())).model
+
+    @click.command(help=_help(model, list(recipes), next_step))
+    @_options(configs)
+    def main(mnist: Path, out: Path, device: str, resume: bool, print_summary: bool, **options: str | int | None):
+        given = {name: value for name, value in options.items() if value is not None}
+        defaults = configs[given.get("recipe", next(iter(configs)))]
+        if print_summary:
+            networks = recipes[defaults.recipe][0](defaults).networks
+            click.echo("\n\n".join(summary(f"{model.upper()} {name}", network) for name, network in networks.items()))
+            return
+        state = checkpoint.load(out) if resume else None
+        config = _resumed_config(configs, given, state, out) if state else replace(defaults, **given)
+        try:
+            _train(recipes[config.recipe][0](config), mnist, out, _device(device), state)
+        except KeyboardInterrupt:
+            click.echo(f"\nInterrupted. {_how_to_resume(model, out)}", err=True)
+            sys.exit(130)
+
+    return main
+
+
+def _options(configs: Mapping[str, Config]) -> Callable:
+    """Return a decorator that adds the options of a training; None stands for the recipe's default."""
+
+    def default(name: str) -> str:
+        values = {recipe: str(getattr(config, name)) for recipe, config in configs.items()}
+        if len(set(values.values())) == 1:
+            return f"  [default: {next(iter(values.values()))}]"
+        return f"  [default: {', '.join(f'{value} ({recipe})' for recipe, value in values.items())}]"
+
+    first = next(iter(configs))
+    out = f"checkpoints/{configs[first].model}"
+    options = [
+        click.option("--recipe", type=click.Choice(list(configs)), help=f"Training recipe.  [default: {first}]"),
+        click.option("--epochs", type=click.IntRange(1), help=f"Passes over the training set.{default('epochs')}"),
+        click.option("--batch-size", type=click.IntRange(2), help=f"Images per step.{default('batch_size')}"),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), help=f"Random seed.{default('seed')}"),
+        click.option("--limit", type=click.IntRange(2, 60_000), help="Train on the first LIMIT images only."),
+        click.option("--data", "mnist", type=_FOLDER, default="data", show_default=True, help="Folder of MNIST."),
+        click.option("--out", type=_FOLDER, default=out, show_default=True, help="Output folder."),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            default="auto",
+            show_default=True,
+            help="Device to train on; auto prefers CUDA.",
+        ),
+        click.option("--resume", is_flag=True, help="Continue after the last finished epoch in --out."),
+        click.option("--summary", "print_summary", is_flag=True, help="Print the networks' layers and exit."),
+    ]
+
+    def decorate(function: Callable) -> Callable:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _title(model: str) -> str:
+    return model.upper() if model.endswith(("vae", "gan")) else model
+
+
+def _help(model: str, recipes: list[str], next_step: str) -> str:
     examples = {
         "": f"the {recipes[0]} recipe",
         **{f" --recipe {name}": f"the {name} recipe" for name in recipes[1:]},
         " --limit 2000 --epochs 1 --out /tmp/try": "a quick try",
-        " --resume": "go on after an interruption",
+        " --resume": "continue an interrupted training",
     }
     lines = (f"python -m training.{model}{options}".ljust(68) + note for options, note in examples.items())
-    return _HELP.format(name=model.upper(), purpose=purpose, examples="\n  ".join(lines))
+    return _HELP.format(title=_title(model), next_step=next_step, examples="\n  ".join(lines))
 
 
-def _train(trained: Trainer, mnist: Path, out: Path, device: torch.device, state: dict | None) -> None:
-    """Train to the end, from the beginning or from `state`, and write the weights."""
-    config = trained.config
+def _train(trainer: Trainer, mnist: Path, out: Path, device: torch.device, state: dict | None) -> None:
+    """Train from the beginning, or from `state`, to the last epoch, and save the weights."""
+    config = trainer.config
     if state is None and (out / checkpoint.STATE).exists():
-        raise TrainingError(f"{out} already holds a training: go on with --resume, or start anew elsewhere with --out.")
+        raise TrainingError(
+            f"{out} contains another training; expected a new folder. Continue that training with --resume, or choose "
+            f"another folder with --out."
+        )
     digits = data.load(mnist, "train").first(config.limit).to(device)
-    held_out = data.load(mnist, "test").images[:20].to(device) / 255  # (20, 1, 28, 28)
+    test_images = data.load(mnist, "test").images[:20].to(device) / 255  # (20, 1, 28, 28)
     checkpoint.make_folder(out)
-    trained.to(device)
+    trainer.to(device)
     log = checkpoint.Log(checkpoint.git_revision())
     if state:
         try:
-            trained.load_state(state)
+            trainer.load_state(state)
             log = checkpoint.Log(**state["log"])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise checkpoint.foreign(out) from error
+            raise checkpoint.invalid_state(out) from error
     machine = _machine(device)
-    click.echo(f"{config.model.upper()} on {machine}, {len(digits):,} digits, to epoch {config.epochs}")
-    trainer.fit(trained, digits, held_out, out, log)
-    click.echo(f"Weights: {checkpoint.save_weights(out, trained, log, _command(config), machine)}")
+    click.echo(f"Training the {_title(config.model)} on {machine}: {len(digits):,} images, {config.epochs} epochs")
+    train(trainer, digits, test_images, out, log)
+    path = checkpoint.save_weights(out, trainer.exported_weights(), _facts(config, log, machine))
+    click.echo(f"Saved the weights to {path}")
 
 
-def _recipe(state: dict, recipes: Recipes, out: Path) -> str:
-    """The recipe of the training to resume."""
+def _facts(config: Config, log: checkpoint.Log, machine: str) -> dict:
+    """Return the metadata of the weights file."""
+    return {
+        **asdict(config),
+        "recipe": "custom" if config.is_custom else config.recipe,
+        "command": _command_line(config),
+        "training_data": "MNIST, training set" + (f", first {config.limit} images" if config.limit else ""),
+        "device": machine,
+        "git_revision": log.git_revision,
+        "final_metrics": {name: value for name, value in log.epochs[-1].items() if name != "seconds"},
+    }
+
+
+def _resumed_config(configs: Mapping[str, Config], given: dict, state: dict, out: Path) -> Config:
+    """Return the configuration of the training to resume, of which only the number of epochs may change."""
+    model = next(iter(configs.values())).model
     try:
-        recipe = state["config"]["recipe"]
-        _ = recipes[recipe]
-    except (KeyError, TypeError) as error:
-        raise checkpoint.foreign(out) from error
-    return recipe
-
-
-def _resumed(defaults: Config, given: dict, state: dict, out: Path) -> Config:
-    """The interrupted training's configuration; only the number of epochs may be asked for anew."""
-    try:
-        saved, done = asdict(replace(defaults, **state["config"])), len(state["log"]["epochs"])
-    except (KeyError, TypeError) as error:
-        raise checkpoint.foreign(out) from error
-    fixed = {"model": defaults.model, **given}
-    epochs = fixed.pop("epochs", saved["epochs"])
-    for name, value in fixed.items():
-        if saved[name] != value:
-            option = name.replace("_", "-")
+        if state["config"]["model"] != model:
             raise TrainingError(
-                f"The training to resume has {option} {saved[name]}, not {value}: go on with that, or start anew "
-                f"elsewhere with --out."
+                f"The training in {out} is of model {state['config']['model']}; expected {model}. Name the folder of "
+                f"the {model} with --out."
             )
-    if epochs < done:
-        raise TrainingError(f"The training to resume has {done} epochs already: ask for --epochs {done} or more.")
-    return replace(defaults, **{**saved, "epochs": epochs})
+        saved = replace(configs[state["config"]["recipe"]], **state["config"])
+        done = len(state["log"]["epochs"])
+    except (KeyError, TypeError) as error:
+        raise checkpoint.invalid_state(out) from error
+    for name, value in given.items():
+        if name != "epochs" and getattr(saved, name) != value:
+            raise TrainingError(
+                f"--{name.replace('_', '-')} is {value}; expected {getattr(saved, name)}, as in the training to "
+                f"resume. Leave this option out, or start a new training in another folder with --out."
+            )
+    config = replace(saved, epochs=given.get("epochs", saved.epochs))
+    if config.epochs < done:
+        raise TrainingError(
+            f"--epochs is {config.epochs}; expected at least {done}, the number of finished epochs. Leave this option "
+            f"out, or give a larger number."
+        )
+    return config
 
 
-def _command(config: Config) -> str:
-    """What to type for the training that `config` describes."""
-    recipe = "" if config.recipe == trainer.Config.recipe else f"--recipe {config.recipe} "
+def _command_line(config: Config) -> str:
+    """Return the command that repeats the training."""
+    recipe = "" if config.recipe == Config.recipe else f"--recipe {config.recipe} "
     limit = f" --limit {config.limit}" if config.limit else ""
     options = f"{recipe}--epochs {config.epochs} --batch-size {config.batch_size} --seed {config.seed}{limit}"
     return f"python -m training.{config.model} {options}"
 
 
-def _how_to_go_on(model: str, out: Path) -> str:
-    """What to type after an interruption, in a sentence."""
+def _how_to_resume(model: str, out: Path) -> str:
     if not (out / checkpoint.STATE).exists():
-        return "No epoch was finished, so nothing was saved: start again with the same command."
+        return "No epoch was finished, so nothing was saved. Run the same command to start again."
     words = [word for word in sys.argv[1:] if word != "--resume"]
-    command = shlex.join(["python", "-m", f"training.{model}", *words, "--resume"])
-    return f"Go on after the last whole epoch with: {command}"
+    return f"To resume, run: {shlex.join(['python', '-m', f'training.{model}', *words, '--resume'])}"
 
 
-def _device(asked: str) -> torch.device:
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("PyTorch finds no CUDA device: train with --device cpu, or install PyTorch's CUDA build.")
-    device = torch.device("cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu")
-    if device.type == "cuda":  # the same seed shall give the same weights there, too
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(
+            "--device is cuda; expected cpu, as PyTorch finds no CUDA device. Train with --device cpu, or install "
+            "PyTorch's CUDA build."
+        )
+    device = torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if device.type == "cuda":  # so that a seed gives the same weights at every run
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.utils.deterministic.fill_uninitialized_memory = False
@@ -169,7 +211,7 @@ def _device(asked: str) -> torch.device:
 
 
 def _machine(device: torch.device) -> str:
-    """What the training runs on, in words."""
+    """Return a description of the hardware, the precision and PyTorch's version."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:

@@ -1,4 +1,4 @@
-"""MNIST, read by torchvision, as tensors.
+"""MNIST as tensors, read by torchvision and verified.
 
 MNIST: Copyright Yann LeCun and Corinna Cortes, CC BY-SA 3.0 (LeCun et al., "Gradient-based learning applied to document
 recognition", 1998).
@@ -23,7 +23,7 @@ SHA256 = {
 
 @dataclass(frozen=True)
 class Digits:
-    """Images and what they show."""
+    """Images and their labels."""
 
     images: Tensor
     """uint8 (N, 1, 28, 28), ink 255."""
@@ -34,49 +34,54 @@ class Digits:
         return len(self.images)
 
     def first(self, n: int | None) -> "Digits":
-        """The first `n` of them, or all."""
+        """Return the first `n` digits; all if `n` is None."""
         return Digits(self.images[:n], self.labels[:n])
 
     def to(self, device: torch.device) -> "Digits":
+        """Return a copy on `device`."""
         return Digits(self.images.to(device), self.labels.to(device))
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """One epoch in an order drawn from torch's global generator: images float32 (B, 1, 28, 28) in [0, 1], labels.
+        """Yield one epoch of batches in random order, from PyTorch's global generator.
 
-        The last batch may be smaller; a single image left over is skipped, as it has no batch statistics.
+        The last batch may be smaller. A last batch of one image is skipped, since batch norm needs two.
+
+        Yields:
+            Images float32 (B, 1, 28, 28) in [0, 1] and labels int64 (B,).
         """
-        for chosen in torch.randperm(len(self)).split(size):
-            if len(chosen) > 1:
-                chosen = chosen.to(self.images.device)
-                images = self.images[chosen].float() / 255  # (B, 1, 28, 28)
-                yield images, self.labels[chosen]
+        for batch in torch.randperm(len(self)).split(size):
+            if len(batch) > 1:
+                batch = batch.to(self.images.device)
+                images = self.images[batch].float() / 255  # (B, 1, 28, 28)
+                yield images, self.labels[batch]
 
     def epoch_size(self, size: int) -> int:
-        """How many digits `batches(size)` yields."""
+        """Return the number of images in an epoch of `batches(size)`."""
         return len(self) - (len(self) % size == 1)
 
 
 def load(folder: Path, split: str) -> Digits:
-    """The `split` ("train" or "test") of MNIST under `folder`, downloaded there if it is missing.
+    """Load the `split` ("train" or "test") of MNIST from `folder`, after downloading it if it is missing.
 
-    Raises TrainingError where it is neither there nor to be had, or where the files are not MNIST's.
+    Raises:
+        TrainingError: If MNIST is missing and cannot be downloaded, or the files differ from the published ones.
     """
-    from training.vision import MNIST  # a slow import, which --summary does without
+    from training.vision import MNIST  # slow to import; not needed by --summary and --help
 
     raw = folder / "MNIST" / "raw"
     try:
-        read = MNIST(str(folder), train=split == "train", download=True)
+        mnist = MNIST(str(folder), train=split == "train", download=True)
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TrainingError(
-            f"MNIST is missing or damaged in {raw} and could not be downloaded ({reason}): put its four .gz files "
-            f"there and delete all others, or name another folder that holds MNIST/raw with --data."
+            f"MNIST in {raw} is missing or damaged and could not be downloaded ({reason}). Put its four .gz files "
+            f"there and delete all other files, or name a folder that contains MNIST/raw with --data."
         ) from error
-    digits = Digits(read.data[:, None], read.targets)
+    digits = Digits(mnist.data[:, None], mnist.targets)
     if _sha256(digits) != SHA256[split]:
         raise TrainingError(
-            f"{raw} does not hold MNIST's {split} set as published: delete the files there that do not end in .gz, and "
-            f"start again."
+            f"The {split} set in {raw} differs from the published MNIST. Delete all files there that do not end in "
+            f".gz, then run the command again."
         )
     return digits
 

@@ -1,7 +1,7 @@
-"""The one error of the workshop: a sentence for the person at the terminal."""
+"""The exception that training commands raise."""
 
 import click
 
 
 class TrainingError(click.ClickException):
-    """A training cannot start or go on; the message says why and what to do. The command ends with exit code 1."""
+    """A training cannot start or continue. The command prints the message and exits with code 1."""

@@ -1,4 +1,4 @@
-"""Files that are never half there."""
+"""Atomic replacement of files."""
 
 import errno
 import os
@@ -6,14 +6,16 @@ from pathlib import Path
 
 
 def replace_files(contents: dict[Path, bytes]) -> None:
-    """Put `contents` in the place of the files at these paths.
+    """Write each file, so that its path always holds the complete old or the complete new content.
 
-    All are written and synced beside their places before the first is renamed into it, in the order given. So whatever
-    happens, a path holds either what it held or all of its content; and if the disk refuses, OSError is raised and
-    every path holds what it held.
+    All new files are written and synced next to their targets first. Then each is renamed to its target, in the given
+    order.
+
+    Raises:
+        OSError: If a file cannot be written. All paths keep their old content.
     """
     for path in contents:
-        if path.is_dir():  # found out by renaming, after others have been renamed, it would be too late
+        if path.is_dir():  # must be found out before the first file is renamed
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     parts = {path: path.with_name(f".{path.name}.part") for path in contents}
     try:
@@ -32,8 +34,8 @@ def replace_files(contents: dict[Path, bytes]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """See that renames in `folder` have reached the disk."""
-    if os.name == "nt":  # Windows opens no folders
+    """Flush renames in `folder` to the disk."""
+    if os.name == "nt":  # Windows cannot open folders
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

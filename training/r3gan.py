@@ -1,9 +1,13 @@
-"""The tuned recipe that the GAN and the CGAN share: the same generators, another opponent and other rules.
+"""Discriminator, losses and training step of the tuned recipes of both GANs. The generators are the seed recipe's.
 
-Relativistic pairs (Jolicoeur-Martineau 2018) with zero-centred gradient penalties on real digits and on fakes
-(Mescheder et al. 2018), as R3GAN has them (Huang et al. 2024); labels enter the discriminator by projection (Miyato &
-Koyama 2018), and at the end a wrong label makes a real digit a fake (Reed et al. 2016); the generator that ships is an
-average over training (Yazıcı et al. 2018). `docs/quality.md` tells what else was tried.
+- Relativistic pairing loss (RpGAN): Jolicoeur-Martineau 2018.
+- R1 and R2 gradient penalties: Mescheder et al. 2018. Combined with RpGAN they are R3GAN: Huang et al. 2024.
+- Lazy regularization, penalties in some steps only: Karras et al. 2020. Here the steps are random.
+- Projection discriminator: Miyato & Koyama 2018.
+- Matching-aware loss, real images with wrong labels: Reed et al. 2016.
+- Exponential moving average (EMA) of the generator's weights: Yazıcı et al. 2018.
+
+`docs/quality.md` says what else was tried.
 """
 
 from abc import abstractmethod
@@ -14,97 +18,104 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training import trainer
-from training.layers import Conv2d
 
 
 @dataclass(frozen=True)
 class Config(trainer.Config):
+    """Tuned recipe of both GANs."""
+
     recipe: str = "tuned"
     batch_size: int = 64
     learning_rate: float = 2e-4
-    """The generator's, in the training's first half; both networks' fall linearly to 0 in its second."""
+    """Of the generator. Both learning rates are constant for half of the training, then fall linearly to 0."""
     discriminator_learning_rate: float = 4e-4
-    penalty: float = 1.0
-    """Weight of half the squared norm of the discriminator's gradient, on real digits and on fakes."""
-    penalised: float = 0.25
-    """Share of the steps that bear the penalty, then so much heavier, as it costs as much as the rest of a
-    discriminator's step; in the first epoch all do, since without it the discriminator wins at once."""
-    averaging: float = 0.999
-    """Share of the averaged generator that each step leaves."""
-    mismatch: float = 0.0
-    """Weight of telling real digits with their label from the same with another."""
-    mismatch_epochs: int = 0
-    """The last epochs, in which that is learnt; in none by default."""
+    gamma: float = 1.0
+    """Weight of R1 and R2: the penalty is gamma / 2 · (R1 + R2)."""
+    lazy_probability: float = 0.25
+    """Probability that a step computes the penalty, which is then divided by this probability.
+
+    In the first epoch every step does, since without it the discriminator wins at once.
+    """
+    ema_decay: float = 0.999
+    matching_aware_weight: float = 0.0
+    """Weight of the matching-aware loss."""
+    matching_aware_epochs: int = 0
+    """Number of last epochs that use the matching-aware loss."""
 
 
-class Embedding(nn.Linear):
-    """One-hot labels (N, classes) → vectors, drawn as `nn.Embedding` draws them."""
+class LabelEmbedding(nn.Linear):
+    """Embedding of one-hot labels (N, 10), initialized like `nn.Embedding`."""
 
     def reset_parameters(self) -> None:
+        """Initialize the weights, standard normal."""
         nn.init.normal_(self.weight)
 
 
 class Discriminator(nn.Module):
-    """Digits (N, 1, 28, 28) in [-1, 1] and one-hot labels (N, 10) → logits (N, 1) of being real, and so labelled."""
+    """Projection discriminator."""
 
     input_shapes = ((1, 28, 28), (10,))
 
     def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(
-            Conv2d(1, 64, 4, stride=2, padding=1),  # (N, 64, 14, 14)
+            nn.Conv2d(1, 64, 4, stride=2, padding=1),  # (N, 64, 14, 14)
             nn.LeakyReLU(0.2),
-            Conv2d(64, 128, 4, stride=2, padding=1),  # (N, 128, 7, 7)
+            nn.Conv2d(64, 128, 4, stride=2, padding=1),  # (N, 128, 7, 7)
             nn.LeakyReLU(0.2),
-            Conv2d(128, 256, 3, padding=1),  # (N, 256, 7, 7)
+            nn.Conv2d(128, 256, 3, padding=1),  # (N, 256, 7, 7)
             nn.LeakyReLU(0.2),
         )
         self.head = nn.Linear(256, 1)
-        self.projection = Embedding(10, 256, bias=False)
+        self.projection = LabelEmbedding(10, 256, bias=False)
 
     def forward(self, images: Tensor, label: Tensor) -> Tensor:
-        return self.judge(self.features(images), label)
+        """Return logits (N, 1) that images (N, 1, 28, 28) in [-1, 1] are real and show their one-hot labels (N, 10)."""
+        return self.logits(self.features(images), label)
 
     def features(self, images: Tensor) -> Tensor:
-        """What digits (N, 1, 28, 28) are judged by (N, 256)."""
+        """Return pooled features (N, 256) of images (N, 1, 28, 28)."""
         maps = self.layers(images).float()  # (N, 256, 7, 7)
-        return 7 * F.avg_pool2d(maps, 7).flatten(1)  # of the scale of one of the 49; faster than a mean
+        return 7 * F.avg_pool2d(maps, 7).flatten(1)  # (N, 256): sum over 49 positions / 7; faster than `mean`
 
-    def judge(self, features: Tensor, label: Tensor) -> Tensor:
-        """Logits (N, 1) from features (N, 256) and one-hot labels (N, 10)."""
+    def logits(self, features: Tensor, label: Tensor) -> Tensor:
+        """Return logits (N, 1) from features (N, 256) and one-hot labels (N, 10)."""
         return self.head(features) + (self.projection(label) * features).sum(1, keepdim=True)  # (N, 1)
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """How far each real digit's logit (N, 1) is from exceeding its fake's, in nats."""
+    """Return the RpGAN loss of the discriminator, in nats, from logits (N, 1) of pairs."""
     return F.softplus(fake - real).mean()
 
 
 def generator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """How far each fake's logit (N, 1) is from exceeding its real digit's, in nats."""
+    """Return the RpGAN loss of the generator, in nats, from logits (N, 1) of pairs."""
     return F.softplus(real - fake).mean()
 
 
-def another_label(label: Tensor) -> Tensor:
-    """For each one-hot label (N, 10) one of the nine others, at random."""
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """Return the mean squared norm of the gradient of `logits` (N, 1) with respect to `images` (N, 1, 28, 28).
+
+    It is R1 for real images, R2 for fakes, and (R1 + R2) / 2 for as many of both.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)  # (N, 1, 28, 28)
+    return gradient.float().square().sum((1, 2, 3)).mean()
+
+
+def wrong_label(label: Tensor) -> Tensor:
+    """Return one of the nine other labels at random, for each one-hot label (N, 10)."""
     shift = torch.randint(1, 10, (len(label),), device=label.device)
     return F.one_hot((label.argmax(1) + shift) % 10, 10).to(label)
 
 
-def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """Half the squared norm of the gradient of `logits` (N, 1) with respect to `images`, averaged over the images."""
-    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)  # (N, 1, 28, 28)
-    return gradient.float().square().sum((1, 2, 3)).mean() / 2
-
-
 class Trainer(trainer.Trainer):
-    """Discriminator and generator, learning in turn from the same fakes; the generator's average ships."""
+    """Tuned recipe of both GANs; discriminator and generator learn from the same fakes."""
 
-    ships = ("generator",)
+    exported_networks = ("generator",)
 
     def __init__(self, config: Config, **networks: nn.Module):
         super().__init__(config, **networks, discriminator=Discriminator())
-        self.keep_average("generator")
+        self.track_ema("generator")
         self.learning_rates = {
             "generator": config.learning_rate,
             "discriminator": config.discriminator_learning_rate,
@@ -114,53 +125,61 @@ class Trainer(trainer.Trainer):
             for name, rate in self.learning_rates.items()
         }
 
-    def initialise(self, network: nn.Module) -> None:
-        """PyTorch's own way, from which all of this recipe was measured."""
+    def initialize(self, network: nn.Module) -> None:
+        """Set PyTorch's default weights, which this recipe was tuned with."""
         for layer in network.modules():
             if hasattr(layer, "reset_parameters"):
                 layer.reset_parameters()
 
     @abstractmethod
-    def generate(self, generator: nn.Module, label: Tensor) -> Tensor:
-        """Digits (N, 1, 28, 28) in [-1, 1] of one-hot labels (N, 10), from fresh latents."""
+    def generate(self, label: Tensor) -> Tensor:
+        """Generate images (B, 1, 28, 28) in [-1, 1] of one-hot labels (B, 10), from random latents."""
 
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Update the discriminator, then the generator with the same fakes."""
         for name, rate in self.learning_rates.items():
             trainer.set_learning_rate(self.optimizers[name], rate * min(1, 2 - 2 * self.progress))
-        discriminator, label = self.networks["discriminator"], F.one_hot(labels, 10).float()  # (N, 10)
+        discriminator, label = self.networks["discriminator"], F.one_hot(labels, 10).float()  # (B, 10)
         with self.autocast():
-            fake = self.generate(self.networks["generator"], label)  # (N, 1, 28, 28)
-            both = torch.cat([images * 2 - 1, fake.detach()]).requires_grad_()  # (2N, 1, 28, 28)
-            features = discriminator.features(both)  # (2N, 256)
-            logits = discriminator.judge(features, label.repeat(2, 1)).float()  # (2N, 1)
-        on_real, on_fake = logits.chunk(2)
-        d_loss, penalty = discriminator_loss(on_real, on_fake), self.penalty(logits, both)
-        mismatch = self.mismatch(on_real, features[: len(label)], label)
-        objective = d_loss + self.config.penalty * penalty + self.config.mismatch * mismatch
-        trainer.descend(self.optimizers["discriminator"], objective)
+            fake = self.generate(label)  # (B, 1, 28, 28)
+            both = torch.cat([images * 2 - 1, fake.detach()]).requires_grad_()  # (2B, 1, 28, 28)
+            features = discriminator.features(both)  # (2B, 256)
+            logits = discriminator.logits(features, label.repeat(2, 1)).float()  # (2B, 1)
+        real_logits, fake_logits = logits.chunk(2)  # (B, 1) each
+        d_loss = discriminator_loss(real_logits, fake_logits)
+        penalty = self.lazy_gradient_penalty(logits, both)
+        matching = self.matching_aware_loss(real_logits, features[: len(label)], label)
+        loss = d_loss + self.config.gamma * penalty + self.config.matching_aware_weight * matching
+        trainer.minimize(self.optimizers["discriminator"], loss)
         with self.autocast():
-            on_learnt = discriminator(fake, label).float()  # (N, 1)
-        g_loss = generator_loss(on_real.detach(), on_learnt)
-        trainer.descend(self.optimizers["generator"], g_loss)
-        self.update_averages(self.config.averaging)
-        won = (on_real > on_fake).float().mean()
-        return {"g_loss": g_loss, "d_loss": d_loss, "penalty": penalty, "pairs_right": won}
+            fake_logits_after = discriminator(fake, label).float()  # (B, 1)
+        g_loss = generator_loss(real_logits.detach(), fake_logits_after)
+        trainer.minimize(self.optimizers["generator"], g_loss)
+        self.update_ema(self.config.ema_decay)
+        accuracy = (real_logits > fake_logits).float().mean()
+        return {"g_loss": g_loss, "d_loss": d_loss, "r1_r2_penalty": penalty, "relativistic_accuracy": accuracy}
 
-    def penalty(self, logits: Tensor, images: Tensor) -> Tensor:
-        """The penalties on real digits and on fakes, whose logits (2N, 1) and images (2N, 1, 28, 28) are given."""
-        share = 1 if self.progress < 1 / self.config.epochs else self.config.penalised
-        if torch.rand(()) >= share:
+    def lazy_gradient_penalty(self, logits: Tensor, images: Tensor) -> Tensor:
+        """Return (R1 + R2) / 2 from logits (2B, 1) and images (2B, 1, 28, 28), or 0 in steps without penalty."""
+        probability = 1 if self.progress < 1 / self.config.epochs else self.config.lazy_probability
+        if torch.rand(()) >= probability:
             return torch.zeros((), device=images.device)
-        return 2 * gradient_penalty(logits, images) / share  # a mean over 2N is half that of either, added
+        return gradient_penalty(logits, images) / probability
 
-    def mismatch(self, on_real: Tensor, features: Tensor, label: Tensor) -> Tensor:
-        """How far logits (N, 1) of real digits are from exceeding those with another label; 0 before the last epochs.
+    def matching_aware_loss(self, real_logits: Tensor, features: Tensor, label: Tensor) -> Tensor:
+        """Return the RpGAN loss of real images with their labels against the same images with wrong labels.
 
-        `features` (N, 256) are the digits', `label` (N, 10) their own one-hot labels.
+        Args:
+            real_logits: (B, 1), with the right labels.
+            features: (B, 256), of the real images.
+            label: (B, 10), one-hot, the right labels.
+
+        Returns:
+            The loss in nats; 0 before the last `matching_aware_epochs` epochs.
         """
         epochs_left = self.config.epochs * (1 - self.progress)
-        if epochs_left > self.config.mismatch_epochs + 1e-6:  # 1e-6: an epoch's start is a rounded share
+        if epochs_left > self.config.matching_aware_epochs + 1e-6:  # progress is rounded at the start of an epoch
             return torch.zeros((), device=label.device)
         with self.autocast():
-            on_other = self.networks["discriminator"].judge(features, another_label(label)).float()  # (N, 1)
-        return discriminator_loss(on_real, on_other)
+            wrong_logits = self.networks["discriminator"].logits(features, wrong_label(label)).float()  # (B, 1)
+        return discriminator_loss(real_logits, wrong_logits)

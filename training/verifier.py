@@ -1,7 +1,7 @@
-"""The verifier: a small classifier that ships, and reads back what the generators drew (`mnistgen.verify`).
+"""The verifier: a small classifier that ships with the runtime and checks generated digits (`mnistgen.verify`).
 
-It shares nothing with training/reader.py, which scores what ships: digits picked by the reader itself would score
-themselves. Train it with `python -m training.verifier`.
+It shares no weights, layers or augmentation with the evaluator (`training/evaluator.py`), so digits that it accepts are
+scored by an independent classifier. Train it with `python -m training.verifier`.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,18 @@ from training.cli import command
 
 @dataclass(frozen=True)
 class Config(trainer.Config):
+    """The only recipe."""
+
     model: str = "verifier"
     epochs: int = 8
     batch_size: int = 100
     learning_rate: float = 0.05
-    """At its height, which it reaches after a quarter of the steps, in a straight line up and down (Smith 2018)."""
+    """Maximum; the rate rises linearly for a quarter of the steps, then falls linearly to 0 (Smith 2018)."""
     seed: int = 10
 
 
-class Block(nn.Module):
-    """Two 3×3 convolutions and a way past them (He et al. 2015): (N, C, H, W) → the same shape."""
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions with a skip connection (He et al. 2015)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -38,11 +40,12 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return features (N, C, H, W) of `x` (N, C, H, W)."""
         return F.relu(x + self.layers(x))
 
 
 class Verifier(nn.Module):
-    """Digits (N, 1, 28, 28) in [0, 1], ink 1 → logits (N, 10) of what they show."""
+    """Small residual network."""
 
     input_shapes = ((1, 28, 28),)
 
@@ -52,40 +55,41 @@ class Verifier(nn.Module):
             nn.Conv2d(1, 32, 4, stride=2, padding=1, bias=False),  # (N, 32, 14, 14)
             nn.BatchNorm2d(32),
             nn.ReLU(),
-            Block(32),
+            ResidualBlock(32),
             nn.Conv2d(32, 40, 2, stride=2, bias=False),  # (N, 40, 7, 7)
             nn.BatchNorm2d(40),
             nn.ReLU(),
-            Block(40),
-            Block(40),
+            ResidualBlock(40),
+            ResidualBlock(40),
             nn.AdaptiveAvgPool2d(1),  # (N, 40, 1, 1)
             nn.Flatten(),  # (N, 40)
             nn.Linear(40, 10),
         )
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, 10) of images (N, 1, 28, 28) in [0, 1], ink 1."""
         return self.layers(images)
 
 
 def distort(images: Tensor) -> Tensor:
-    """Images (N, 1, 28, 28), each as if drawn on rubber and pulled about (Simard et al. 2003), thin or bold, blurred.
+    """Apply random elastic deformation, stroke thickness and blur to each of `images` (N, 1, 28, 28).
 
-    Five by five points of each move by 0.8 pixels, one standard deviation, to each side, and all between them along.
-    Blurred, since a VAE's digits are: what is soft can be as legible as what is sharp.
+    Elastic deformation after Simard et al. 2003: a 5×5 grid of normal displacements with a standard deviation of 0.8
+    pixels, interpolated. Blur is included because a VAE's images are soft, and soft digits can be legible.
     """
     n, device = len(images), images.device
-    pulled = F.interpolate(torch.randn(n, 2, 5, 5, device=device) * 0.06, images.shape[2:], mode="bicubic")
-    straight = F.affine_grid(torch.eye(2, 3, device=device).expand(n, 2, 3), list(images.shape), align_corners=False)
-    bent = F.grid_sample(images, straight + pulled.permute(0, 2, 3, 1), align_corners=False)
-    exponent, share = torch.rand(2, n, 1, 1, 1, device=device)
-    inked = bent.clamp(0, 1) ** (4**exponent / 2)
-    return torch.lerp(inked, F.avg_pool2d(inked, 3, stride=1, padding=1), share)
+    displacement = F.interpolate(torch.randn(n, 2, 5, 5, device=device) * 0.06, images.shape[2:], mode="bicubic")
+    identity = F.affine_grid(torch.eye(2, 3, device=device).expand(n, 2, 3), list(images.shape), align_corners=False)
+    deformed = F.grid_sample(images, identity + displacement.permute(0, 2, 3, 1), align_corners=False)
+    exponent, blur = torch.rand(2, n, 1, 1, 1, device=device)
+    thickened = deformed.clamp(0, 1) ** (4**exponent / 2)  # to the power of 0.5 to 2
+    return torch.lerp(thickened, F.avg_pool2d(thickened, 3, stride=1, padding=1), blur)  # (N, 1, 28, 28)
 
 
 class Trainer(trainer.Trainer):
-    """Cross-entropy on distorted digits."""
+    """Cross-entropy on distorted images."""
 
-    ships = ("verifier",)
+    exported_networks = ("verifier",)
 
     def __init__(self, config: Config):
         super().__init__(config, verifier=Verifier())
@@ -101,23 +105,21 @@ class Trainer(trainer.Trainer):
         }
 
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        height = min(self.progress / 0.25, (1 - self.progress) / 0.75)
-        trainer.set_learning_rate(self.optimizers["verifier"], self.config.learning_rate * height)
+        """Minimize the cross-entropy, with a triangular schedule of the learning rate."""
+        schedule = min(self.progress / 0.25, (1 - self.progress) / 0.75)
+        trainer.set_learning_rate(self.optimizers["verifier"], self.config.learning_rate * schedule)
         with self.autocast():
             logits = self.networks["verifier"](distort(images)).float()  # (B, 10)
         loss = F.cross_entropy(logits, labels)
-        trainer.descend(self.optimizers["verifier"], loss)
-        return {"loss": loss, "right": (logits.argmax(1) == labels).float().mean()}
+        trainer.minimize(self.optimizers["verifier"], loss)
+        return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
 
-    def pictures(self, held_out: Tensor) -> dict[str, Tensor]:
-        """Held-out digits as `step` distorts them."""
-        return {"distorted": distort(held_out)}
+    def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
+        """Return test images, distorted as in `step`."""
+        return {"distorted": distort(test_images)}
 
 
-main = command(
-    {"seed": (Trainer, Config)},
-    purpose="`python -m export.verifier` turns into an ONNX file",
-)
+main = command({"seed": (Trainer, Config)}, next_step="Export them with `python -m export.verifier`.")
 
 if __name__ == "__main__":
     main()

@@ -1,14 +1,14 @@
-"""What we use of torchvision, imported so that any build of it goes with any build of torch.
+"""Imports from torchvision that work with every build of PyTorch.
 
-PyPI's torchvision is built for CUDA. Beside a CPU torch its C++ operators do not load, and its import fails where it
-looks two of their schemas up; declared here, they satisfy the import, and nothing that we use calls them.
+PyPI's torchvision is built for CUDA. With a CPU build of PyTorch its C++ operators do not load, and the import fails
+because two of their schemas are missing. This module declares the schemas. Nothing here calls the operators.
 """
 
 from torch import library
 
 __all__ = ["MNIST", "save_image"]
 
-_OPERATORS = library.Library("torchvision", "FRAGMENT")  # a declaration lives as long as its library
+_OPERATORS = library.Library("torchvision", "FRAGMENT")  # declarations live as long as this object
 
 try:
     import torchvision  # noqa: F401

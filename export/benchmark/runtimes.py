@@ -8,7 +8,6 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MethodType
 
 import numpy as np
 import torch
@@ -21,7 +20,6 @@ from export.artifacts import exported
 from export.graphs import convert
 from export.graphs.models import GRAPHS, INT8
 from export.weights import Weights
-from training.layers import WideKernelConv2d
 
 Inputs = Mapping[str, NDArray[np.float32]]
 Images = NDArray[np.float32]
@@ -162,12 +160,8 @@ PEERS: dict[str, Way] = {
 
 
 def naive(model: str) -> nn.Module:
-    """The network as anyone would write it."""
-    module = GRAPHS[model].build(_weights(model))
-    for layer in module.modules():
-        if isinstance(layer, WideKernelConv2d):
-            layer.forward = MethodType(nn.Conv2d.forward, layer)
-    return module
+    """Return the network as trained, without rewrites."""
+    return GRAPHS[model].build(_weights(model))
 
 
 def _weights(model: str) -> Weights:

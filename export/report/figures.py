@@ -70,7 +70,7 @@ def losses(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
     """A panel for each training, by title: its losses over the epochs."""
     figure = Figure(figsize=(10, 5.5), layout="constrained")
     for axes, (title, epochs) in zip(figure.subplots(2, -(-len(curves) // 2)).flat, curves.items(), strict=False):
-        for name in ("loss", "reconstruction", "kl", "g_loss", "d_loss", "penalty"):
+        for name in ("loss", "reconstruction", "kl", "g_loss", "d_loss", "r1_r2_penalty"):
             if name in epochs[0]:
                 axes.plot([epoch["epoch"] for epoch in epochs], [epoch[name] for epoch in epochs], label=name)
         axes.set_title(title)
