@@ -78,10 +78,10 @@ def test_interrupt_in_first_epoch(train, monkeypatch, out):
 
 
 def test_resume_keeps_options(train, out):
-    train("--epochs", "1", "--seed", "9", "--limit", "24")
+    train("--epochs", "1", "--seed", "9", "--limit", "16")
     assert train("--resume", "--epochs", "2")[0] == 0
     config = torch.load(out / "state.pt", weights_only=True)["config"]
-    assert (config["seed"], config["limit"], config["epochs"]) == (9, 24, 2)
+    assert (config["seed"], config["limit"], config["epochs"]) == (9, 16, 2)
 
 
 def test_resume_of_finished_training(train, one_epoch):

@@ -45,7 +45,10 @@ def test_summary_prints_layers_and_totals(module, totals, folder):
 def test_recipes_train_the_same_generator(model):
     name = "decoder" if model == "vae" else "generator"
     shapes = [
-        {key: value.shape for key, value in tiny_training.trainer(model, recipe).exported(name).state_dict().items()}
+        {
+            key: value.shape
+            for key, value in tiny_training.new_trainer(model, recipe).exported(name).state_dict().items()
+        }
         for recipe in ("seed", "tuned")
     ]
     assert shapes[0] == shapes[1]
@@ -54,7 +57,7 @@ def test_recipes_train_the_same_generator(model):
 @pytest.mark.parametrize("recipe", ["seed", "tuned"])
 @pytest.mark.parametrize("model", tiny_training.MODULES)
 def test_input_and_output_shapes(model, recipe):
-    for name, network in tiny_training.trainer(model, recipe).networks.items():
+    for name, network in tiny_training.new_trainer(model, recipe).networks.items():
         output = network.eval()(*(torch.zeros(3, *shape) for shape in network.input_shapes))
         if name in ("encoder", "classifier"):
             sizes = (2, 2) if name == "encoder" else (128, 10)
@@ -65,8 +68,22 @@ def test_input_and_output_shapes(model, recipe):
             assert tuple(output.shape) == ((3, 1) if name == "discriminator" else (3, 1, 28, 28))
 
 
+@pytest.mark.parametrize("recipe", ["seed", "tuned"])
+@pytest.mark.parametrize("model", tiny_training.MODULES)
+def test_sample_grids_are_images(model, recipe):
+    trainer = tiny_training.new_trainer(model, recipe)
+    for network in trainer.networks.values():
+        network.eval()
+    with torch.inference_mode():
+        grids = trainer.sample_grids(torch.rand(20, 1, 28, 28))
+    shapes = {name: tuple(images.shape) for name, images in grids.items()}
+    reconstructions = {"reconstructions": (40, 1, 28, 28)} if model == "vae" else {}
+    assert shapes == {"samples": (100, 1, 28, 28), **reconstructions}
+    assert all(images.min() >= 0 and images.max() <= 1 for images in grids.values())
+
+
 def test_initial_weights_are_glorot_uniform():
-    layer = tiny_training.trainer("cgan").networks["generator"].layers[5]  # 128 → 128 channels, 4×4
+    layer = tiny_training.new_trainer("cgan").networks["generator"].layers[5]  # 128 → 128 channels, 4×4
     limit = (6 / (128 * 16 + 128 * 16)) ** 0.5
     assert layer.weight.abs().max() <= limit
     assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.01)

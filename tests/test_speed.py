@@ -136,7 +136,7 @@ def test_fast_dropout_is_identity_in_evaluation():
 @pytest.mark.parametrize("recipe", ["seed", "tuned"])
 @pytest.mark.parametrize("model", tiny_training.MODULES)
 def test_trainers_use_fast_layers(model, recipe):
-    trainer = tiny_training.trainer(model, recipe)
+    trainer = tiny_training.new_trainer(model, recipe)
     trainer.to(torch.device("cpu"))
     for network in [*trainer.networks.values(), *trainer.ema.values()]:
         kinds = {type(layer) for layer in network.modules()}

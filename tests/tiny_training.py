@@ -11,16 +11,16 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from training import cgan, data, flow, gan, vae
+from training import cgan, data, flow, gan, trainer, vae
 
 MODULES = {"vae": vae, "gan": gan, "cgan": cgan}
-BATCH = 8
+BATCH = 4
 
 
 def digits(folder: Path = Path(), split: str = "train") -> data.Digits:
-    """Return 40 rectangles, of a size per label, in place of MNIST."""
-    labels = torch.arange(40) % 10
-    images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
+    """Return 20 rectangles, of a size per label, in place of MNIST."""
+    labels = torch.arange(20) % 10
+    images = torch.zeros(20, 1, 28, 28, dtype=torch.uint8)
     for image, label in zip(images, labels, strict=True):
         image[:, 4 : 10 + int(label), 6 : 8 + int(label)] = 255
     return data.Digits(images, labels)
@@ -32,7 +32,7 @@ def batch(n: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
     return first.images.float() / 255, first.labels
 
 
-def trainer(model: str, recipe: str = "seed", **settings):
+def new_trainer(model: str, recipe: str = "seed", **settings):
     """Return a trainer with the recipe's configuration, except for `settings`."""
     module = MODULES[model]
     if recipe == "seed":
@@ -43,6 +43,7 @@ def trainer(model: str, recipe: str = "seed", **settings):
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make all trainings tiny."""
     monkeypatch.setattr(data, "load", digits)
+    monkeypatch.setattr(trainer, "SAMPLES", 10)
     monkeypatch.setattr(flow, "STEPS", 2)
     monkeypatch.setattr(gan, "STATISTICS_LATENTS", 50)
 

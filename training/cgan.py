@@ -123,8 +123,8 @@ class Trainer(trainer.Trainer):
         return {"g_loss": g_loss, "d_loss": d_loss, **trainer.discriminator_accuracy(real_logits, fake_logits)}
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
-        """Return ten images of each label, one label per row, from fixed latents."""
-        return {"samples": ten_per_label(self.networks["generator"], self.fixed_latents(100, 128))}
+        """Return images of the labels 0 to 9, one label per row, from fixed latents."""
+        return {"samples": generate_rows(self.networks["generator"], self.fixed_latents(trainer.SAMPLES, 128))}
 
 
 class TunedTrainer(r3gan.Trainer):
@@ -138,13 +138,13 @@ class TunedTrainer(r3gan.Trainer):
         return self.networks["generator"](torch.randn(len(label), 128, device=label.device), label) * 2 - 1
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
-        """Return ten images of each label, one label per row, from fixed latents."""
-        return {"samples": ten_per_label(self.exported("generator"), self.fixed_latents(100, 128))}
+        """Return images of the labels 0 to 9, one label per row, from fixed latents."""
+        return {"samples": generate_rows(self.exported("generator"), self.fixed_latents(trainer.SAMPLES, 128))}
 
 
-def ten_per_label(generator: nn.Module, z: Tensor) -> Tensor:
-    """Generate images (100, 1, 28, 28) in [0, 1], ten of each label, from latents (100, 128)."""
-    label = F.one_hot(torch.arange(10, device=z.device).repeat_interleave(10), 10).float()  # (100, 10)
+def generate_rows(generator: nn.Module, z: Tensor) -> Tensor:
+    """Generate images (N, 1, 28, 28) in [0, 1], N / 10 of each label in order, from latents (N, 128)."""
+    label = F.one_hot(torch.arange(10, device=z.device).repeat_interleave(len(z) // 10), 10).float()  # (N, 10)
     return generator(z, label)
 
 

@@ -152,7 +152,7 @@ class Trainer(trainer.Trainer):
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
         """Return images generated from fixed latents."""
-        return {"samples": (self.networks["generator"](self.fixed_latents(100, 100)) + 1) / 2}
+        return {"samples": (self.networks["generator"](self.fixed_latents(trainer.SAMPLES, 100)) + 1) / 2}
 
 
 class TunedTrainer(r3gan.Trainer):
@@ -175,7 +175,7 @@ class TunedTrainer(r3gan.Trainer):
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
         """Return images generated from fixed latents."""
-        latents = self.networks["prior"](self.fixed_latents(100, 100))
+        latents = self.networks["prior"](self.fixed_latents(trainer.SAMPLES, 100))
         return {"samples": (self.exported("generator")(latents) + 1) / 2}
 
 

@@ -23,6 +23,9 @@ from training.layers import glorot_uniform_
 from training.progress import Progress
 from training.speed import speed_up
 
+SAMPLES = 100
+"""Number of generated images in a sample grid, a multiple of ten."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -180,7 +180,7 @@ class Trainer(trainer.Trainer):
         reconstructed = torch.sigmoid(decoder(mean))  # (N, 1, 28, 28)
         rows = torch.stack([test_images.unflatten(0, (-1, 10)), reconstructed.unflatten(0, (-1, 10))], 1)
         return {
-            "samples": torch.sigmoid(decoder(self.fixed_latents(100, 2))),
+            "samples": torch.sigmoid(decoder(self.fixed_latents(trainer.SAMPLES, 2))),
             "reconstructions": rows.flatten(0, 2),  # (rows, 2, 10, 1, 28, 28) → (2N, 1, 28, 28)
         }
 
@@ -241,7 +241,7 @@ class TunedTrainer(Trainer):
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
         """Return the seed recipe's grids, with samples from the flow, which is the identity until it is fitted."""
-        z = self.networks["density"](self.fixed_latents(100, 2))  # (100, 2)
+        z = self.networks["density"](self.fixed_latents(trainer.SAMPLES, 2))  # (SAMPLES, 2)
         return {**super().sample_grids(test_images), "samples": torch.sigmoid(self.exported("decoder")(z))}
 
 
