@@ -1,48 +1,57 @@
-# `make demo` draws a digit, `make test` tests everything; both need Python 3.11 or newer, and nothing else.
+# Needs Python 3.11 or newer and make; each target installs what it needs into .venv. `make help` lists the targets.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraints.txt
-
 OLDEST := $(VENV)-oldest
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-oldest lint format docs docs-serve examples clean
+.PHONY: help demo test coverage test-oldest check lint types format docs docs-serve examples clean
+.DEFAULT_GOAL := help
 
-demo: $(VENV)/demo-ready
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/demo-ready  ## Draw a digit
 	$(BIN)/mnistgen-run --model cgan --digit 5
 
-test: $(VENV)/test-ready
-	$(BIN)/python -m pytest
+test: $(VENV)/test-ready  ## Run all tests
+	$(BIN)/python -m pytest $(PARALLEL)
 
-# What needs neither PyTorch nor the workshop, with the lower bounds of pyproject.toml; it downloads them.
-test-oldest: $(OLDEST)/ready
+coverage: $(VENV)/test-ready  ## Run all tests and print the coverage of each package
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
+
+test-oldest: $(OLDEST)/ready  ## Test the runtime with the oldest supported packages (downloads them)
 	$(OLDEST)/bin/python -m pytest $$(grep -LE '^(from|import) (torch|training|export|onnx)' tests/test_*.py)
 
-lint: $(VENV)/test-ready
+check: lint types coverage  ## Run lint, types and tests
+
+lint: $(VENV)/test-ready  ## Run ruff's linter and formatter without changing files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/test-ready  ## Run mypy
 	$(BIN)/mypy
 
-format: $(VENV)/test-ready
+format: $(VENV)/test-ready  ## Fix formatting and fixable lint findings
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The site, into site/; any file server shows it, and so does a browser that opens site/index.html.
-docs: $(VENV)/test-ready
+docs: $(VENV)/test-ready  ## Build the documentation into site/
 	$(BIN)/python -m mkdocs build
 
-docs-serve: $(VENV)/test-ready
+docs-serve: $(VENV)/test-ready  ## Serve the documentation and rebuild it on changes
 	$(BIN)/python -m mkdocs serve
 
-# What the tests of examples/ need beside a browser and Node.js; without it they skip.
-examples: $(VENV)/test-ready
+# Without these packages, the tests of examples/ are skipped. Some also need Node.js, or Chromium.
+examples: $(VENV)/test-ready  ## Install what the examples need, and test them (uses the network)
 	$(PIP) -e . flask nbclient ipykernel pyinstaller playwright
 	npm ci --prefix examples/javascript
 	$(BIN)/python -m pytest tests/test_examples.py
 
-clean:
-	rm -rf $(VENV) $(OLDEST) dist site
+clean:  ## Remove the environments and everything built
+	rm -rf $(VENV) $(OLDEST) dist site .coverage
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -51,8 +60,8 @@ $(VENV)/demo-ready: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e '.[cpu]'
 	touch $@
 
-# PyTorch first, so that whichever build of it pip finds, or you have put into the environment, is the one that torchvision
-# then goes with. The wheelhouse lets the test that installs the wheel into an environment of its own do without a network.
+# PyTorch comes first, so that torchvision matches the build that is installed. The wheelhouse lets a test install
+# the wheel without a network.
 $(VENV)/test-ready: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) torch
 	$(PIP) -e '.[dev]'
@@ -62,7 +71,7 @@ $(VENV)/test-ready: $(BIN)/python pyproject.toml constraints.txt
 
 $(OLDEST)/ready: pyproject.toml
 	$(PYTHON) -m venv --clear $(OLDEST)
-	$(OLDEST)/bin/python -m pip --disable-pip-version-check -q install -e '.[cpu]' pytest hatchling \
+	$(OLDEST)/bin/python -m pip --disable-pip-version-check -q install -e '.[cpu]' pytest sybil hatchling \
 	  $$($(OLDEST)/bin/python -c "import tomllib; \
 	  project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 	  bounds = project['dependencies'] + project['optional-dependencies']['cpu']; \

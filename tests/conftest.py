@@ -13,6 +13,9 @@ import mnistgen
 from mnistgen.cli import shared
 from mnistgen.cli.run import command as run_command
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker has a core; PyTorch would take all of them
+
 ROOT = Path(__file__).parents[1]
 TRAINED = ("vae", "gan", "cgan")
 MODELS = (*TRAINED, "cgan-int8")

@@ -1,7 +1,8 @@
-"""The wheel: what is in it, and that it draws digits in an environment of its own, without PyTorch."""
+"""The wheel has the right files, and works in a separate environment without PyTorch."""
 
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
@@ -18,7 +19,7 @@ WHEELHOUSE = Path(sys.prefix) / "wheelhouse"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """The wheel, built from this checkout."""
+    """The wheel built from this checkout."""
     folder = tmp_path_factory.mktemp("dist")
     build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
     subprocess.run([sys.executable, *PIP, *build], check=True, timeout=120)
@@ -26,7 +27,7 @@ def wheel(tmp_path_factory) -> Path:
     return built
 
 
-def test_the_wheel_holds_mnistgen_the_models_and_the_verifier_and_nothing_else(wheel):
+def test_wheel_contents(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"mnistgen", f"mnistgen-{mnistgen.__version__}.dist-info"}
     assert {name for name in names if "artifacts" in name} == {
@@ -38,11 +39,11 @@ def test_the_wheel_holds_mnistgen_the_models_and_the_verifier_and_nothing_else(w
 
 
 @pytest.mark.skipif(not WHEELHOUSE.is_dir(), reason="needs the wheels that `make test` downloads")
-def test_the_wheel_draws_from_every_model_without_pytorch(wheel, tmp_path):
+def test_wheel_generates_without_pytorch(wheel, tmp_path):
     python = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=120)
-    install = ["install", "--no-index", "--find-links", str(WHEELHOUSE), f"{wheel}[cpu]"]
-    subprocess.run([python, *PIP, *install], check=True, timeout=300)
+    venv.create(tmp_path / "venv", symlinks=sys.platform != "win32")
+    install = ["install", "--no-index", "--no-compile", "--find-links", str(WHEELHOUSE), f"{wheel}[cpu]"]
+    subprocess.run([sys.executable, *PIP, "--python", python, *install], check=True, timeout=300)
     assert subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode == 1
     for name in MODELS:
         options = ["--model", name, "--n", "10", "--seed", "0", "--scale", "1", "--out", f"{name}.png", "--quiet"]

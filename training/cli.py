@@ -110,7 +110,7 @@ def _help(model: str, recipes: list[str], next_step: str) -> str:
         " --limit 2000 --epochs 1 --out /tmp/try": "a quick try",
         " --resume": "continue an interrupted training",
     }
-    lines = (f"python -m training.{model}{options}".ljust(68) + note for options, note in examples.items())
+    lines = (f"python -m training.{model}{options}".ljust(66) + f"  {note}" for options, note in examples.items())
     return _HELP.format(title=_title(model), next_step=next_step, examples="\n  ".join(lines))
 
 
