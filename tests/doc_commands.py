@@ -75,13 +75,14 @@ def check_call(*call: str) -> None:
         case ["python" | "python3", "-m", "pip", *options]:
             check_call("pip", *options)
         case ["python" | "python3", "-m", module, *options]:
-            assert find_spec(module), f"module {module} not found"
+            path = ROOT / module.replace(".", "/")
+            assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file() or find_spec(module), module
             if module.startswith(("training.", "export.")) and find_spec("torch"):
                 parse(main_of(module), options)
         case ["pip", *options]:
             extras = re.findall(r"(?<!\S)(?:\.|mnistgen)\[(.+?)\]", " ".join(options))
             project = (ROOT / "pyproject.toml").read_text()
-            assert all(f"\n{name} = [" in project for names in extras for name in names.split(",")), extras
+            assert all(f"\n{extra} = [" in project for extra in ",".join(extras).split(",") if extra), extras
             assert all((ROOT / file).is_file() for option, file in pairwise(options) if option == "-c"), options
         case ["make", *targets]:
             rules = (ROOT / "Makefile").read_text()

@@ -12,15 +12,14 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import sybil
 from conftest import ROOT
 from doc_commands import COMMANDS, STUBS, main_of, run_shell
+from sybil.parsers.markdown import CodeBlockParser
+from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
 import mnistgen
 from mnistgen import cli
-
-sybil = pytest.importorskip("sybil")
-from sybil.parsers.markdown import CodeBlockParser  # noqa: E402
-from sybil.parsers.markdown.lexers import FencedCodeBlockLexer  # noqa: E402
 
 NODE = shutil.which("node")
 JAVASCRIPT = ROOT / "examples" / "javascript"
