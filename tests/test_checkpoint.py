@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiny_training
 import torch
-from test_training import interrupt_at, weights
+from tiny_training import interrupt_at, weights
 
 from training import vae
 

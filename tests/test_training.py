@@ -14,7 +14,7 @@ from conftest import ROOT, TRAINED
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
-from tiny_training import MODULES
+from tiny_training import MODULES, interrupt_at, weights
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 
@@ -46,23 +46,6 @@ def finished(tmp_path_factory):
         return folders[model, recipe]
 
     return train
-
-
-def interrupt_at(monkeypatch, trainer_class, number):
-    """Make a trainer raise KeyboardInterrupt in its step of this number."""
-    step, calls = trainer_class.step, []
-
-    def interrupted(self, images, labels):
-        calls.append(1)
-        if len(calls) == number:
-            raise KeyboardInterrupt
-        return step(self, images, labels)
-
-    monkeypatch.setattr(trainer_class, "step", interrupted)
-
-
-def weights(out):
-    return (out / "weights.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("recipe", ["seed", "tuned"])

@@ -56,6 +56,24 @@ def train(model: str, *options: str, out: Path) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, trainer_class: type, step: int) -> None:
+    """Make a trainer raise KeyboardInterrupt in its step of this number."""
+    original, calls = trainer_class.step, []
+
+    def interrupted(self, images, labels):
+        calls.append(1)
+        if len(calls) == step:
+            raise KeyboardInterrupt
+        return original(self, images, labels)
+
+    monkeypatch.setattr(trainer_class, "step", interrupted)
+
+
+def weights(out: Path) -> bytes:
+    """Return the content of the weights file in `out`."""
+    return (out / "weights.safetensors").read_bytes()
+
+
 def train_in_process(model: str, *options: str, out: Path, kill_at: int | None = None) -> int:
     """Train in a new process; return its exit code.
 

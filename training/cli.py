@@ -105,12 +105,13 @@ def _title(model: str) -> str:
 
 def _help(model: str, recipes: list[str], next_step: str) -> str:
     examples = {
-        "": f"the {recipes[0]} recipe",
+        "": f"the {recipes[0]} recipe" if len(recipes) > 1 else "a full training",
         **{f" --recipe {name}": f"the {name} recipe" for name in recipes[1:]},
         " --limit 2000 --epochs 1 --out /tmp/try": "a quick try",
         " --resume": "continue an interrupted training",
     }
-    lines = (f"python -m training.{model}{options}".ljust(66) + f"  {note}" for options, note in examples.items())
+    width = max(map(len, examples))
+    lines = (f"python -m training.{model}{options:<{width}}  {note}" for options, note in examples.items())
     return _HELP.format(title=_title(model), next_step=next_step, examples="\n  ".join(lines))
 
 
