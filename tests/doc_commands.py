@@ -74,11 +74,13 @@ def check_call(*call: str) -> None:
             parse(COMMANDS[name], options)
         case ["python" | "python3", "-m", "pip", *options]:
             check_call("pip", *options)
-        case ["python" | "python3", "-m", module, *options]:
+        case ["python" | "python3", "-m", module, *options] if module.startswith(("training.", "export.")):
             path = ROOT / module.replace(".", "/")
-            assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file() or find_spec(module), module
-            if module.startswith(("training.", "export.")) and find_spec("torch"):
+            assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
+            if find_spec("torch"):
                 parse(main_of(module), options)
+        case ["python" | "python3", "-m", module, *_]:
+            assert find_spec(module), module
         case ["pip", *options]:
             extras = re.findall(r"(?<!\S)(?:\.|mnistgen)\[(.+?)\]", " ".join(options))
             project = (ROOT / "pyproject.toml").read_text()
