@@ -1,4 +1,4 @@
-"""What stands in for a GPU, its driver and its libraries, where none of them is."""
+"""Fakes for a GPU, its driver and its libraries."""
 
 from types import SimpleNamespace
 
@@ -8,14 +8,14 @@ from mnistgen.inference import cuda, session
 
 
 class Runtime:
-    """Stands in for an ONNX Runtime with CUDA built in and no GPU to run it on."""
+    """ONNX Runtime with CUDA support, on a machine without a GPU."""
 
     __version__ = "0"
     __file__ = "/site-packages/onnxruntime/__init__.py"
     cuda_version = "13.0"
 
     def __init__(self, providers=(session.CUDA, session.CPU), preloading="", starting="", starts=False):
-        import onnxruntime  # here, as pytest reads this file before anything switches telemetry off
+        import onnxruntime  # not at the top: pytest imports this file before telemetry is disabled
 
         self._real = onnxruntime
         self.SessionOptions = onnxruntime.SessionOptions
@@ -39,7 +39,7 @@ class Runtime:
 
 
 class OnGpu:
-    """Stands in for a session that runs on CUDA; in truth it runs on the CPU."""
+    """A session that claims to run on CUDA and runs on the CPU."""
 
     def __init__(self, made):
         self.may_fall_back = True
@@ -63,7 +63,7 @@ LIBRARY = "/site-packages/onnxruntime/capi/libonnxruntime_providers_cuda.so"
 
 @pytest.fixture
 def system(monkeypatch):
-    """Sets the ONNX Runtime that is found, and the errors of libraries that cannot be loaded; others can be."""
+    """A function that installs a fake runtime; `errors` maps parts of library names to load errors."""
 
     def set_up(runtime, **errors):
         def load(library):
@@ -82,7 +82,7 @@ def system(monkeypatch):
 
 @pytest.fixture
 def packages(tmp_path, monkeypatch):
-    """Installs packages that claim the files of ONNX Runtime, in a folder that Python looks into first."""
+    """A function that installs fake packages that own `file`, in a folder first on `sys.path`."""
 
     def install(*names, folder="site-packages", file="onnxruntime/__init__.py"):
         for name in names:

@@ -1,6 +1,7 @@
-"""Contract C4 in plain Python integers and floats, to port from and to test against: `python tests/philox.py`.
+"""Reference implementation of the latents in plain Python, to port and to test against.
 
-Prints the test vectors in `tests/latents.json`. Philox4x64-10 is that of Salmon et al. (2011).
+`python tests/philox.py` prints the test vectors in `tests/latents.json`. The random number generator is
+Philox4x64-10 (Salmon et al., 2011).
 """
 
 import json
@@ -13,7 +14,7 @@ WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 
 
 def philox4x64(counter: int, key: int) -> list[int]:
-    """The four 64-bit words of the 256-bit `counter` under the 128-bit `key`, after ten rounds."""
+    """Return four 64-bit words for a 256-bit counter and a 128-bit key."""
     c = [counter >> shift & MASK for shift in (0, 64, 128, 192)]
     k = [key & MASK, key >> 64 & MASK]
     for _ in range(10):
@@ -24,7 +25,7 @@ def philox4x64(counter: int, key: int) -> list[int]:
 
 
 def latent(size: int, seed: int, index: int, attempt: int = 0) -> list[float]:
-    """The latent of image `index` of `seed`, or of a later attempt at it, `size` numbers rounded to float32."""
+    """Return the latent of image `index` of `seed`: `size` normal numbers, rounded to float32."""
     blocks = -(-size // 4)
     words = [word for block in range(blocks) for word in philox4x64(index * blocks + 1 + block, seed | attempt << 64)]
     normals: list[float] = []
@@ -37,11 +38,11 @@ def latent(size: int, seed: int, index: int, attempt: int = 0) -> list[float]:
 
 ADDRESSES = [(0, 0), (0, 1), (7, 123_456), (2**32, 59_999), (2**64 - 1, 0), (2**64 - 1, 2**63 - 1)]
 RESERVED = [1, 2, 1, 3, 199, 1]
-"""An attempt at each of these addresses."""
+"""An attempt number for each address, as used by verified generation."""
 
 if __name__ == "__main__":
     vectors = [
-        # Seeds and indices as strings: JSON's readers in many languages have no 64-bit integers.
+        # Seeds and indices are strings because JSON parsers in many languages have no 64-bit integers.
         {"size": size, "seed": str(seed), "index": str(index), "latent": latent(size, seed, index)}
         for size in (2, 100, 128)
         for seed, index in ADDRESSES
