@@ -13,7 +13,7 @@ from torch import nn
 
 from export.errors import ExportError
 from export.graphs.models import Graph
-from mnistgen.inference.session import Feed, open_session, run_session
+from mnistgen.inference.session import Inputs, open_session, run_session
 from mnistgen.latents import latents, one_hot
 
 OPSET = 18
@@ -79,7 +79,7 @@ def finished(model: onnx.ModelProto, metadata: Mapping[str, str]) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def example_inputs(graph: Graph, n: int, seed: int = 0) -> Feed:
+def example_inputs(graph: Graph, n: int, seed: int = 0) -> Inputs:
     """Latents (n, latent) and, where the model takes them, labels (n, 10), the digits in turn."""
     inputs = {"z": latents(n, graph.inputs["z"], seed)}
     if "label" in graph.inputs:

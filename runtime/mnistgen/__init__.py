@@ -1,4 +1,4 @@
-"""mnistgen: handwritten digits from a VAE, a GAN and a conditional GAN, by ONNX Runtime, without PyTorch.
+"""Generate handwritten digits with a VAE, a GAN or a conditional GAN in ONNX Runtime, without PyTorch.
 
 >>> import mnistgen
 >>> gen = mnistgen.load("cgan", device="auto")
@@ -19,6 +19,7 @@ from mnistgen.errors import (
     UnknownModelError,
 )
 from mnistgen.generator import Generator, load
+from mnistgen.output.images import encode_png, grid
 
 __version__ = "0.1.0"
 
@@ -35,5 +36,7 @@ __all__ = [
     "ProvenanceError",
     "UnknownModelError",
     "__version__",
+    "encode_png",
+    "grid",
     "load",
 ]

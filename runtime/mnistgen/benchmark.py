@@ -1,4 +1,4 @@
-"""How fast a generator draws on this machine."""
+"""Measure how fast a generator is on this machine."""
 
 import statistics
 import time
@@ -9,29 +9,29 @@ from mnistgen.generator import Generator
 
 @dataclass(frozen=True)
 class Timing:
-    """How long it takes to draw some images at once."""
+    """The speed of one model at one batch size."""
 
     model: str
     batch: int
-    """Images asked for at once."""
+    """Images per request."""
     median_ms: float
-    """Of a request, in milliseconds."""
+    """Median time of a request, in milliseconds."""
     slowest_ms: float
-    """That one of twenty requests exceeds."""
+    """95th percentile of the time of a request, in milliseconds."""
     images_per_second: float
-    """At the median."""
+    """At the median time."""
 
 
 def measure(generator: Generator, batch: int, seconds: float) -> Timing:
-    """Draw `batch` images again and again for as many `seconds`, and at least three times, after two to warm up."""
+    """Generate `batch` images repeatedly for `seconds` seconds, at least three times, after two warm-up requests."""
     for _ in range(2):
         generator.generate(batch)
-    taken: list[float] = []
+    times: list[float] = []
     begun = time.perf_counter()
-    while len(taken) < 3 or time.perf_counter() - begun < seconds:
+    while len(times) < 3 or time.perf_counter() - begun < seconds:
         started = time.perf_counter()
-        generator.generate(batch, seed=len(taken))
-        taken.append(time.perf_counter() - started)
-    median = statistics.median(taken)
-    slowest = statistics.quantiles(taken, n=20, method="inclusive")[-1]
+        generator.generate(batch, seed=len(times))
+        times.append(time.perf_counter() - started)
+    median = statistics.median(times)
+    slowest = statistics.quantiles(times, n=20, method="inclusive")[-1]
     return Timing(generator.model.name, batch, median * 1e3, slowest * 1e3, batch / median)

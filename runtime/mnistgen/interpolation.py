@@ -1,6 +1,6 @@
-"""Ways through what a generator can draw: between latents, between digits, and all over a plane.
+"""Interpolation between latents and between labels, and grids over a plane of latents.
 
-On a way, `share` tells how far one has come: 0 at its start, 1 at its end.
+`t` is the position between two points: 0 at the start, 1 at the end.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,65 +10,86 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Way = Callable[[NDArray[np.float32], NDArray[np.float32], NDArray[Any]], NDArray[np.float32]]
-"""From a start (width,) to an end (width,): the points (n, width) at the shares (n, 1)."""
+Between = Callable[[NDArray[np.float32], NDArray[np.float32], NDArray[Any]], NDArray[np.float32]]
+"""Interpolates from a start (width,) to an end (width,): points (n, width) at the positions `t` (n, 1)."""
 
-_STRAIGHT = 0.01
-"""Sine of an angle so small that an arc is as good as straight, while its formula divides by next to nothing."""
+_NEARLY_PARALLEL = 0.01
+"""Sine of the angle below which an arc equals a line, and its formula would divide by almost zero."""
 
 
 def lerp(start: NDArray[np.float32], end: NDArray[np.float32], t: NDArray[Any]) -> NDArray[np.float32]:
-    """Points (n, width), float32, of the straight line from `start` (width,) to `end`, at the shares (n, 1).
+    """Interpolate linearly.
 
-    Between one-hot labels these are mixtures: so much of the one digit, the rest of the other.
+    Between one-hot labels this gives mixtures of two digits.
+
+    Args:
+        start: Point (width,).
+        end: Point (width,).
+        t: Positions (n, 1) in [0, 1].
+
+    Returns:
+        Points (n, width), float32.
     """
     points: NDArray[np.float32] = ((1 - t) * start + t * end).astype(np.float32)
     return points
 
 
 def slerp(start: NDArray[np.float32], end: NDArray[np.float32], t: NDArray[Any]) -> NDArray[np.float32]:
-    """Points (n, width), float32, of the arc about the origin from `start` (width,) to `end`, at the shares (n, 1).
+    """Interpolate on the arc around the origin (Shoemake, "Animating rotation with quaternion curves", 1985).
 
-    This is Shoemake's spherical linear interpolation ("Animating rotation with quaternion curves", 1985). In many
-    dimensions normal latents all lie about as far from the origin, and a straight line would leave those distances on
-    its way (White, "Sampling generative networks", 2016). Where both point the same way, or opposite ways, which no
-    one arc joins, the line is straight.
+    In many dimensions, normal latents all have about the same norm, which a straight line would leave (White, "Sampling
+    generative networks", 2016). Points in the same or in opposite directions are interpolated linearly: no unique arc
+    joins them.
+
+    Args:
+        start: Point (width,).
+        end: Point (width,).
+        t: Positions (n, 1) in [0, 1].
+
+    Returns:
+        Points (n, width), float32.
     """
     cosine = start @ end / (np.linalg.norm(start) * np.linalg.norm(end))
     angle = np.arccos(np.clip(cosine, -1, 1))
-    if np.sin(angle) < _STRAIGHT:
+    if np.sin(angle) < _NEARLY_PARALLEL:
         return lerp(start, end, t)
     arc = (np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / np.sin(angle)
     points: NDArray[np.float32] = arc.astype(np.float32)
     return points
 
 
-def path(stops: NDArray[np.float32], frames: int, loop: bool, way: Way) -> NDArray[np.float32]:
-    """Points (length, width), float32, of a path by one `way` after another through `stops` (k, width).
+def path(stops: NDArray[np.float32], frames: int, loop: bool, between: Between) -> NDArray[np.float32]:
+    """Interpolate from stop to stop.
 
-    Stop i is the point i · `frames`, to the last bit. A path ends at its last stop, and a `loop` one step before its
-    first.
+    Args:
+        stops: Points (k, width).
+        frames: Points from one stop to the next, the first stop included.
+        loop: Return to the first stop, which is not repeated; otherwise end at the last stop.
+        between: How to interpolate.
+
+    Returns:
+        Points (length, width), float32. Point i · `frames` is stop i, bit for bit.
     """
     t = np.arange(1, frames)[:, None] / frames  # (frames - 1, 1)
     parts = []
     for start, end in pairwise([*stops, stops[0]] if loop else stops):
-        parts += [start[None], way(start, end, t)]
+        parts += [start[None], between(start, end, t)]
     return np.concatenate(parts if loop else [*parts, stops[-1:]])
 
 
 def length(stops: int, frames: int, loop: bool) -> int:
-    """Points of a path through as many `stops`, `frames` of them for each leg."""
+    """Return the number of points of a `path` through `stops` stops."""
     return stops * frames if loop else (stops - 1) * frames + 1
 
 
-def in_turn(values: Sequence[int], stops: int) -> list[int]:
-    """The values for as many `stops`: where they are fewer, they begin again."""
+def cycle(values: Sequence[int], stops: int) -> list[int]:
+    """Return one value per stop; if there are fewer values than stops, they repeat."""
     return [values[i % len(values)] for i in range(stops)]
 
 
 def latent_grid(side: int) -> NDArray[np.float32]:
-    """Latents (side², 2), float32, in rows from the top left: those that cut the unit normal's probability evenly."""
-    from statistics import NormalDist  # here, since it takes as long to import as a digit to draw
+    """Return latents (side², 2) in rows from the top left, at evenly spaced quantiles of the unit normal."""
+    from statistics import NormalDist  # lazy: importing it takes as long as drawing a digit
 
-    marks = [NormalDist().inv_cdf((i + 0.5) / side) for i in range(side)]
-    return np.array([(x, y) for y in reversed(marks) for x in marks], dtype=np.float32)
+    quantiles = [NormalDist().inv_cdf((i + 0.5) / side) for i in range(side)]
+    return np.array([(x, y) for y in reversed(quantiles) for x in quantiles], dtype=np.float32)

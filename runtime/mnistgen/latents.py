@@ -1,12 +1,16 @@
-"""The latents that a seed stands for: image i of seed s depends on (s, i) alone.
+"""Latents for seeds: a seed is an address.
 
-Words come from Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) with key (s, 0).
+A pseudo-random generator normally has a state, so that image 1000 needs the 999 before it. A counter-based generator
+has none: it encrypts a counter with a key. With the seed as the key and the image's index as the counter, any image of
+any seed is computed directly, on any machine, in any order (contract C4).
+
+The generator is Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) with key (s, 0).
 Image i owns the counter blocks i·B + 1 to (i + 1)·B, of four words each, B = ceil(size / 4). Each pair of words (a, b)
 becomes two normals (Box & Muller 1958): u = ((a >> 11) + 1)·2⁻⁵³, v = (b >> 11)·2⁻⁵³, r = √(−2 ln u), r·cos 2πv and
-r·sin 2πv, in float64, then rounded to float32.
+r·sin 2πv, in float64, rounded to float32.
 
-Where an image is drawn anew (`mnistgen.verify`), attempt k = 1, 2, … takes key (s, k) and the same counters: reserve
-addresses, which are no image's own.
+If verification rejects an image (`mnistgen.verify`), attempt k = 1, 2, … uses key (s, k) and the same counters. These
+reserve addresses belong to no image.
 """
 
 from collections.abc import Iterable
@@ -21,9 +25,12 @@ INDEX_END = 2**63
 
 
 def latents(n: int, size: int, seed: int, start: int = 0) -> NDArray[np.float32]:
-    """Latents (n, size), float32 and unit normal, of the images `start` to `start` + `n` - 1 of `seed`.
+    """Return the latents of the images `start` to `start` + `n` - 1 of `seed`.
 
-    The caller sees to the ranges: n ≥ 1, 0 ≤ seed < SEED_END, 0 ≤ start and start + n ≤ INDEX_END.
+    The caller validates the arguments: n ≥ 1, size ≥ 1, 0 ≤ seed < 2⁶⁴, 0 ≤ start, start + n ≤ 2⁶³.
+
+    Returns:
+        Unit normal values (n, size), float32.
     """
     blocks = -(-size // 4)
     # NumPy's Philox steps its counter before it draws, so the first block is start·B + 1; blocks follow one another.
@@ -32,22 +39,25 @@ def latents(n: int, size: int, seed: int, start: int = 0) -> NDArray[np.float32]
 
 
 def reserve_latents(indices: Iterable[int], size: int, seed: int, attempt: int) -> NDArray[np.float32]:
-    """Latents (n, size), float32 and unit normal, of an attempt at the images `indices` (n, ascending) of `seed`.
+    """Return the latents of an attempt at the images `indices` of `seed`; attempt 0 gives those of `latents`.
 
-    Attempt 0 gives the images' own. The caller sees to the ranges: n ≥ 1, 0 ≤ attempt < 2⁶⁴, others as for `latents`.
+    The caller validates the arguments: indices ascending, 0 ≤ attempt < 2⁶⁴, others as for `latents`.
+
+    Returns:
+        Unit normal values (n, size), float32.
     """
     blocks = -(-size // 4)
     stream = np.random.Philox(key=seed + (attempt << 64), counter=0)
-    words, at = [], 0
+    words, position = [], 0
     for index in indices:
-        stream.advance((index - at) * blocks)
+        stream.advance((index - position) * blocks)
         words.append(stream.random_raw(4 * blocks))
-        at = index + 1
+        position = index + 1
     return _normals(np.stack(words), size)
 
 
 def _normals(words: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
-    """Words (n, 4B) → normals (n, size), by Box and Muller."""
+    """Transform words (n, 4B) to normals (n, size)."""
     first, second = words.reshape(len(words), -1, 2).transpose(2, 0, 1)  # (n, 2B) each
     u = ((first >> np.uint64(11)) + np.uint64(1)) * 2.0**-53  # in (0, 1]
     v = (second >> np.uint64(11)) * 2.0**-53  # in [0, 1)
@@ -57,6 +67,6 @@ def _normals(words: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
 
 
 def one_hot(digits: NDArray[np.integer], classes: int = 10) -> NDArray[np.float32]:
-    """Digits (n,) → labels (n, classes), 1 in the digit's column and 0 elsewhere."""
+    """Return labels (n, classes) for digits (n,): 1 in the column of the digit, 0 elsewhere."""
     labels: NDArray[np.float32] = np.eye(classes, dtype=np.float32)[digits]
     return labels

@@ -1,24 +1,22 @@
-"""Numbers and dates as one picture: digits by hand, the characters between them as plain strokes."""
+"""Numbers and dates as one image: handwritten digits, with plain strokes for the characters between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistgen.errors import InputError
 
-if TYPE_CHECKING:
-    from mnistgen.generator import Generator
-
 HEIGHT = 28
 DIGITS = "0123456789"
 _ADVANCE = 22
-"""Pixels from one digit to the next: they overlap in their margins, and hardly ever in their ink."""
+"""Pixels from one digit to the next: their margins overlap, their ink hardly ever."""
 _INK = 64
-"""Level from which on a pixel counts as ink; fainter ones are a stroke's soft edge."""
+"""Level from which a pixel counts as ink; fainter ones are the soft edge of a stroke."""
 _RADIUS = 1.3
-"""Of the pen that draws the strokes, in pixels: about as thick as the digits' own."""
+"""Radius of the pen for strokes, in pixels: about as thick as the digits' strokes."""
 
 Point = tuple[float, float]
 _STROKES: dict[str, tuple[int, list[tuple[Point, Point]]]] = {
@@ -30,18 +28,18 @@ _STROKES: dict[str, tuple[int, list[tuple[Point, Point]]]] = {
     "+": (18, [((3.5, 14.5), (13.5, 14.5)), ((8.5, 9.5), (8.5, 19.5))]),
     "/": (18, [((3.5, 26), (13.5, 2.5))]),
 }
-"""Width of each other character, and its strokes from (x, y) to (x, y), in pixels; one of no length is a dot."""
+"""Width of each character, and its strokes from (x, y) to (x, y), in pixels; a stroke of length 0 is a dot."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """Where a digit's ink is in a picture, in pixels."""
+    """Bounding box of a digit's ink, in pixels."""
 
     digit: int
     x: int
-    """The leftmost column."""
+    """Leftmost column."""
     y: int
-    """The topmost row."""
+    """Topmost row."""
     width: int
     height: int
 
@@ -54,62 +52,62 @@ class Text:
     picture: NDArray[np.uint8]
     """(28, width), ink 255."""
     boxes: tuple[Box, ...]
-    """Of each digit, in reading order."""
+    """One per digit, in reading order."""
     attempts: tuple[int, ...] | None = None
-    """Draws that each digit took, where they were verified."""
+    """Attempts for each digit, if verified."""
 
 
 def digits_of(text: str) -> list[int]:
-    """The digits in `text`, which check_text has passed."""
+    """Return the digits in a valid `text`."""
     return [int(character) for character in text if character in DIGITS]
 
 
 def width_of(text: str) -> int:
-    """Pixels that `text`, which check_text has passed, is wide."""
+    """Return the width of a valid `text` in pixels."""
     return sum(map(_advance, text)) + HEIGHT - _ADVANCE
 
 
 def check_text(text: str) -> None:
-    """Raise InputError unless `text` has digits, and else nothing but what can be drawn."""
+    """Check that `text` holds a digit, and only characters that can be drawn.
+
+    Raises:
+        InputError: It does not.
+    """
     if not isinstance(text, str) or not set(text) <= {*DIGITS, *_STROKES} or not set(text) & {*DIGITS}:
         raise InputError(
-            f"{str(text)[:40]!r} cannot be written: a text has at least one digit from 0 to 9, and else only the "
-            "characters - . : / , + and the space."
+            f"text is {str(text)[:40]!r}; expected at least one digit, and only digits, spaces and - . : / , +",
+            code="invalid-text",
         )
 
 
-def write(generator: "Generator", text: str, seed: int, start: int, verify: bool = False) -> Text:
-    """`text` as a picture, its digits the images of `seed` from `start` on, one after the other."""
-    check_text(text)
-    digits = digits_of(text)
-    hands, attempts = _hands(generator, digits, seed, start, verify)  # (n, 28, 28)
+def lay_out(text: str, images: NDArray[np.uint8], attempts: Sequence[int] | None = None) -> Text:
+    """Arrange images of digits in one row, with strokes for the other characters.
+
+    Args:
+        text: A valid text (`check_text`).
+        images: One image (28, 28), ink 255, per digit of `text`: (n, 28, 28).
+        attempts: Attempts for each image, if verified.
+
+    Returns:
+        The text, its picture and the box of each digit.
+    """
     picture = np.zeros((HEIGHT, width_of(text)), dtype=np.uint8)
     boxes: list[Box] = []
     x = 0
     for character in text:
         if character in DIGITS:
-            drawn, left = hands[len(boxes)], x  # (28, 28)
+            drawn, left = images[len(boxes)], x  # (28, 28)
             boxes.append(_box(drawn, int(character), left))
         else:
             drawn, left = _draw(character), x + (HEIGHT - _ADVANCE) // 2  # (28, width)
         cell = picture[:, left : left + drawn.shape[1]]
         np.maximum(cell, drawn, out=cell)
         x += _advance(character)
-    return Text(text, picture, tuple(boxes), attempts)
-
-
-def _hands(
-    generator: "Generator", digits: list[int], seed: int, start: int, verify: bool
-) -> tuple[NDArray[np.uint8], tuple[int, ...] | None]:
-    """The digits (n, 28, 28), and the draws that each took where they are verified."""
-    if not verify:
-        return generator.generate(len(digits), digit=digits, seed=seed, start=start), None
-    verified = generator.generate_verified(len(digits), digit=digits, seed=seed, start=start)
-    return verified.images, tuple(verified.attempts.tolist())
+    return Text(text, picture, tuple(boxes), None if attempts is None else tuple(attempts))
 
 
 def ground_truth(text: str, boxes: tuple[Box, ...], scale: int) -> dict[str, Any]:
-    """For JSON: the picture's size when it is enlarged by `scale`, each digit's value and box [x, y, width, height]."""
+    """Return, for JSON, the size of a picture enlarged by `scale` and each digit with its box [x, y, width, height]."""
     digits = [
         {"digit": box.digit, "box": [scale * side for side in (box.x, box.y, box.width, box.height)]} for box in boxes
     ]
@@ -121,7 +119,7 @@ def _advance(character: str) -> int:
 
 
 def _box(drawn: NDArray[np.uint8], digit: int, left: int) -> Box:
-    """Around the ink of a digit (28, 28) that stands `left` in the picture; around all of it where it has none."""
+    """Return the box of the ink of an image (28, 28) at column `left`; the whole cell if there is none."""
     inked = drawn >= _INK
     if not inked.any():
         return Box(digit, left, 0, HEIGHT, HEIGHT)
@@ -131,7 +129,7 @@ def _box(drawn: NDArray[np.uint8], digit: int, left: int) -> Box:
 
 
 def _draw(character: str) -> NDArray[np.uint8]:
-    """A character's strokes, (28, width), each pixel as dark as the pen covers it."""
+    """Draw the strokes of a character (28, width); a pixel's level is the share that the pen covers."""
     width, strokes = _STROKES[character]
     ink = np.zeros((HEIGHT, width))
     for start, end in strokes:
@@ -140,7 +138,7 @@ def _draw(character: str) -> NDArray[np.uint8]:
 
 
 def _distance(start: Point, end: Point, width: int) -> NDArray[np.float64]:
-    """How far each pixel, (28, width), is from the line between two points."""
+    """Return the distance of each pixel (28, width) from the line between two points."""
     y, x = np.mgrid[:HEIGHT, :width]
     (x0, y0), (dx, dy) = start, (end[0] - start[0], end[1] - start[1])
     along = np.clip(((x - x0) * dx + (y - y0) * dy) / ((dx * dx + dy * dy) or 1), 0, 1)

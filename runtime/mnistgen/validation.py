@@ -1,89 +1,100 @@
-"""What callers hand in: checked, and turned into what NumPy takes, or refused in a sentence."""
+"""Validate arguments of the public API and values read from files.
+
+Arguments are converted to plain Python and NumPy types; an invalid one raises `InputError`. Values from JSON or ONNX
+metadata are tested with predicates: small functions that return whether a value is valid, and that compose.
+"""
 
 import operator
+import re
 import sys
-from collections.abc import Sized
-from typing import SupportsIndex, cast
+from collections.abc import Callable, Sized
+from dataclasses import fields
+from typing import Any, SupportsIndex, cast, get_origin
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnistgen.errors import InputError
-from mnistgen.latents import INDEX_END, SEED_END
 
 Integers = list[int] | tuple[int, ...] | range | NDArray[np.integer]
-"""Several of them, such as the digits that images shall show, or the seeds of a walk's stops."""
+"""Several integers, such as the digits of a batch or the seeds of a walk."""
 
 _LARGEST = 1_000_000
-"""Magnitude up to which latents and labels are taken: far beyond any use, and far from float32's own end."""
+"""Largest magnitude accepted in latents and labels: far above any useful value, far below float32's limit."""
 
 
-def address(n: int, seed: int, start: int) -> tuple[int, int, int]:
-    """The three as Python integers; raises InputError where they are none, or out of range."""
-    n = integer("the count n", n, INDEX_END, least=1)
-    seed = integer("a seed", seed, SEED_END)
-    start = integer("start", start, INDEX_END)
-    if start + n > INDEX_END:
-        raise InputError(f"A seed has {INDEX_END} images: start {start} and count {n} go beyond them.")
-    return n, seed, start
+# Arguments
 
 
-def integer(what: str, value: SupportsIndex, end: int, least: int = 0) -> int:
-    """`value` as a Python integer; raises InputError where it is none, or not from `least` to `end` - 1."""
-    valid = f"that is a whole number from {least} to {end - 1}"
+def integer(name: str, value: SupportsIndex, end: int, *, code: str, least: int = 0) -> int:
+    """Return `value` as a Python integer.
+
+    Raises:
+        InputError: `value` is not an integer from `least` to `end` - 1.
+    """
+    expected = f"expected an integer from {least} to {end - 1}"
     try:
         number = operator.index(value)
     except TypeError as error:
-        raise InputError(f"{value!r} is not {what}: {valid}.") from error
+        raise InputError(f"{name} is {value!r}; {expected}", code=code) from error
     if not least <= number < end:
-        shown = number if abs(number) < 2**128 else "So large a number"  # Python refuses to print very long ones
-        raise InputError(f"{shown} is not {what}: {valid}.")
+        shown = number if abs(number) < 2**128 else "too large"  # Python refuses to print very long integers
+        raise InputError(f"{name} is {shown}; {expected}", code=code)
     return number
 
 
-def integers(what: str, values: int | Integers, end: int, most: int | None = None) -> list[int]:
-    """One or several values as Python integers.
+def integers(name: str, values: int | Integers, end: int, *, code: str, most: int | None = None) -> list[int]:
+    """Return one or several integers from 0 to `end` - 1 as a list.
 
-    Raises InputError where there are none, more than `most`, or one is out of range.
+    Raises:
+        InputError: There are none, more than `most`, or one is invalid.
     """
-    listed = cast(Integers, values) if is_several(values) else [cast(SupportsIndex, values)]
-    if most is not None and _count(listed) > most:
-        raise InputError(f"So many values are not taken: give {most} at most, each {what}.")
-    numbers = [integer(what, one, end) for one in listed]
-    if not numbers:
-        raise InputError(f"An empty list does not hold {what}: give at least one.")
-    return numbers
+    several = cast(Integers, values) if is_several(values) else [cast(SupportsIndex, values)]
+    if most is not None and _length(several) > most:
+        raise InputError(f"{name} has too many values; expected at most {most}", code=code)
+    if not _length(several):
+        raise InputError(f"{name} is empty; expected at least one value", code=code)
+    return [integer(name, value, end, code=code) for value in several]
 
 
-def _count(values: Sized) -> int:
+def _length(values: Sized) -> int:
     try:
         return len(values)
-    except OverflowError:  # a range so long that Python does not count it
+    except OverflowError:  # a range longer than Python can count
         return sys.maxsize
 
 
 def is_several(values: int | Integers) -> bool:
-    """Whether these are several values, however few, and not a lone one."""
+    """Return whether `values` is a sequence, even of length one, rather than a single integer."""
     return values.ndim > 0 if isinstance(values, np.ndarray) else isinstance(values, list | tuple | range)
 
 
-def matrix(name: str, value: ArrayLike, width: int) -> NDArray[np.float32]:
-    """`value` as an array (n, width), float32; raises InputError where it is none, or not finite."""
+def matrix(name: str, value: ArrayLike, width: int, *, code: str) -> NDArray[np.float32]:
+    """Return `value` as a float32 array (n, width).
+
+    Raises:
+        InputError: `value` has another shape, is empty, or holds values that are not finite or beyond ±1,000,000.
+    """
+    expected = f"expected real numbers of shape (n, {width})"
     try:
         array = np.asarray(value)
-    except ValueError as error:  # rows of several lengths
-        raise InputError(f"{name} is no array: give one of shape (n, {width}).") from error
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"{name} is ragged; {expected}", code=code) from error
     if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} is no array of real numbers: give one of shape (n, {width}).")
+        raise InputError(f"{name} has dtype {array.dtype}; {expected}", code=code)
     if array.ndim != 2 or array.shape[1] != width or not len(array):
-        raise InputError(f"{name} has shape {array.shape}: give one of shape (n, {width}), n at least 1.")
+        raise InputError(f"{name} has shape {array.shape}; {expected}, n at least 1", code=code)
     if not (np.abs(array) <= _LARGEST).all():
-        raise InputError(f"{name} holds values that are not finite, or beyond ±{_LARGEST:,}: give smaller ones.")
+        raise InputError(f"{name} holds values that are not finite or beyond ±{_LARGEST:,}", code=code)
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def allocate(n: int) -> NDArray[np.uint8]:
-    """Room for images (n, 28, 28); raises InputError where there is none."""
+    """Return an uninitialised array for `n` images (n, 28, 28).
+
+    Raises:
+        InputError: They do not fit into memory.
+    """
     try:
         return np.empty((n, 28, 28), dtype=np.uint8)
     except (MemoryError, ValueError) as error:
@@ -91,5 +102,66 @@ def allocate(n: int) -> NDArray[np.uint8]:
 
 
 def too_many(n: int) -> InputError:
-    """The error that `n` images do not fit into memory."""
-    return InputError(f"{n} images do not fit into memory: ask for fewer at a time, and go on with start.")
+    """Return the error for `n` images that do not fit into memory."""
+    return InputError(
+        f"{n} images do not fit into memory",
+        code="out-of-memory",
+        remedy="Generate fewer at a time and continue with start, or use stream",
+    )
+
+
+# Values read from files
+
+Valid = Callable[[Any], bool]
+"""Returns whether a value is valid."""
+
+MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"
+"""Pattern of a model's name, which becomes part of file names."""
+
+
+def whole(least: int, end: int) -> Valid:
+    """Accept integers from `least` to `end` - 1, but not booleans."""
+    return lambda value: type(value) is int and least <= value < end
+
+
+def flag(value: Any) -> bool:
+    """Accept booleans."""
+    return isinstance(value, bool)
+
+
+def several(valid: Valid, least: int, most: int) -> Valid:
+    """Accept lists of `least` to `most` values that are all `valid`."""
+    return lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(valid, value))
+
+
+def one_of(*texts: str) -> Valid:
+    """Accept these strings."""
+    return lambda value: isinstance(value, str) and value in texts
+
+
+def optional(valid: Valid) -> Valid:
+    """Accept None and what is `valid`."""
+    return lambda value: value is None or valid(value)
+
+
+def matches(pattern: str) -> Valid:
+    """Accept strings that match all of `pattern`."""
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def text(most: int) -> Valid:
+    """Accept strings of at most `most` characters."""
+    return lambda value: isinstance(value, str) and len(value) <= most
+
+
+def same_major(schema: str, supported: str) -> bool:
+    """Return whether two versions such as "1.0" have the same major part."""
+    return schema.split(".")[0] == supported.split(".")[0]
+
+
+def check_types(record: Any) -> None:
+    """Raise TypeError if a field of the dataclass `record` does not have its annotated type."""
+    for field in fields(record):
+        plain = get_origin(field.type) or field.type
+        if not isinstance(getattr(record, field.name), cast(type, plain)):
+            raise TypeError(field.name)

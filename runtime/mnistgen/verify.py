@@ -1,7 +1,8 @@
-"""Legible digits: each is read back by the verifier, a small classifier, and drawn anew until it is read as asked.
+"""Legible digits: a small classifier, the verifier, reads each image back and rejects it if it reads another digit.
 
-Attempt k at image i of seed s decodes the latent of the reserve address (s, k), i (`mnistgen.latents`), the first one
-being the image's own. So what is drawn depends on seed, index and digit alone, as without verification (contract C4).
+A rejected image is drawn again from the next reserve address (`mnistgen.latents`): attempt k at image i of seed s
+decodes the latent of key (s, k) and index i. The first attempt is the image's own address. So a verified image depends
+only on its seed, index and digit, as without verification (contract C4).
 """
 
 import os
@@ -13,113 +14,113 @@ from numpy.typing import NDArray
 
 from mnistgen.errors import DeviceError, IllegibleError
 from mnistgen.inference.engine import Engine
-from mnistgen.inference.session import Feed, open_session
-from mnistgen.latents import one_hot, reserve_latents
-from mnistgen.manifest import Manifest, Model
+from mnistgen.inference.session import open_session
+from mnistgen.manifest import ModelSource
+from mnistgen.request import Request
 from mnistgen.validation import allocate
 
 INPUT, OUTPUT = "image", "probabilities"
-"""What the verifier's file calls digits (n, 1, 28, 28) in [0, 1] and probabilities (n, 10)."""
+"""Names in the verifier's file: images (n, 1, 28, 28) in [0, 1] and probabilities (n, 10)."""
 THRESHOLD = 0.9995
-"""Least probability of the digit asked for with which an image is accepted."""
+"""Probability of the requested digit from which an image is accepted."""
 MOST_ATTEMPTS = 300
-"""Draws of an image at most; a model without labels takes ten on average for a digit that is asked for."""
+"""Maximum number of attempts at an image; an unconditional model needs ten on average for a requested digit."""
 
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """Digits that the verifier reads as asked, and what that took."""
+    """Images that the verifier reads as the requested digits."""
 
     images: NDArray[np.uint8]
     """(n, 28, 28), ink 255."""
     digits: NDArray[np.uint8]
-    """(n,), what each was read as: the digit asked for, where one was."""
+    """(n,), the digit that the verifier reads: the requested one, if any."""
     attempts: NDArray[np.int64]
-    """(n,), draws that each took, 1 to MOST_ATTEMPTS; 1 where the image is what `generate` draws without `verify`."""
+    """(n,), attempts for each image, 1 to MOST_ATTEMPTS; 1 means that `generate` draws the same image."""
 
 
 class Verifier:
-    """Reads digits, on the CPU, with the thread that calls it. Threads may share it, it may be pickled or inherited.
+    """Classifies digits on the CPU, in the calling thread. Threads may share it; it can be pickled and forked.
 
-    Always the CPU, whatever the generator runs on, so that two devices accept the same digits.
+    It runs on the CPU whatever the generator's device, so that all devices accept the same images.
     """
 
-    def __init__(self, manifest: Manifest):
-        self._manifest = manifest
-        self._sessions: dict[int, Any] = {}  # by process: what a child inherits may have been forked in mid-run
+    def __init__(self, source: ModelSource):
+        self._source = source
+        self._sessions: dict[int, Any] = {}  # by process: a fork may copy a session in the middle of a run
 
     def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities (n, 10) of what `images` (n, 28, 28) show, ink 255.
+        """Classify images.
 
-        Raises ArtifactError where there is no verifier or it is damaged, and DeviceError where ONNX Runtime fails.
+        Args:
+            images: Images (n, 28, 28), ink 255.
+
+        Returns:
+            Probabilities (n, 10) of the digits 0 to 9.
+
+        Raises:
+            ArtifactError: The verifier is missing or damaged.
+            DeviceError: ONNX Runtime fails.
         """
         session = self._session()
         try:
             (probabilities,) = session.run([OUTPUT], {INPUT: images[:, None].astype(np.float32) / 255})
-        except Exception as error:  # onnxruntime's exceptions have no common base of their own
-            raise DeviceError(f"ONNX Runtime failed to run the verifier: {error}") from error
+        except Exception as error:  # onnxruntime's exceptions have no common base class
+            raise DeviceError(f"ONNX Runtime failed to run the verifier: {error}", code="run-failed") from error
         read: NDArray[np.float32] = probabilities
         return read
 
     def _session(self) -> Any:
         process = os.getpid()
         if process not in self._sessions:
-            self._sessions.setdefault(process, open_session(self._manifest.read_verifier(), "cpu"))
+            self._sessions.setdefault(process, open_session(self._source.read_verifier(), "cpu"))
         return self._sessions[process]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_sessions": {}}
 
 
-@dataclass(frozen=True)
-class Request:
-    """The images `start` to `start` + `n` - 1 of `seed`, drawn by `engine` until they are read as asked."""
+def draw_verified(engine: Engine, verifier: Verifier, request: Request) -> Verified:
+    """Draw the requested images until each is legible.
 
-    engine: Engine
-    model: Model
-    verifier: Verifier
-    n: int
-    asked: NDArray[np.uint8] | None
-    """(n,), what each shall show; None, for a model without labels only, where any digit will do."""
-    seed: int
-    start: int
+    Raises:
+        IllegibleError: An image is not legible after MOST_ATTEMPTS attempts.
+    """
+    n = request.n
+    drawn = Verified(allocate(n), np.empty(n, np.uint8), np.empty(n, np.int64))
+    pending = np.arange(n)
+    for attempt in range(MOST_ATTEMPTS):
+        pending = pending[~_attempt(engine, verifier, request, attempt, pending, drawn)]
+        if not len(pending):
+            return drawn
+    raise _illegible(request, int(pending[0]))
 
-    def draw(self) -> Verified:
-        """The images, all of them legible; raises IllegibleError where one is not after MOST_ATTEMPTS draws."""
-        drawn = Verified(allocate(self.n), np.empty(self.n, np.uint8), np.empty(self.n, np.int64))
-        pending = np.arange(self.n)
-        for attempt in range(MOST_ATTEMPTS):
-            pending = pending[~self._try(attempt, pending, drawn)]
-            if not len(pending):
-                return drawn
-        raise IllegibleError(self._in_vain(int(pending[0])))
 
-    def _try(self, attempt: int, pending: NDArray[np.intp], into: Verified) -> NDArray[np.bool_]:
-        """Draw the images at the positions `pending` (m,); whether each is legible, (m,)."""
-        legible = np.empty(len(pending), bool)
+def _attempt(
+    engine: Engine, verifier: Verifier, request: Request, attempt: int, pending: NDArray[np.intp], into: Verified
+) -> NDArray[np.bool_]:
+    """Draw the images at the positions `pending` (m,); return whether each is legible (m,)."""
+    legible = np.empty(len(pending), bool)
 
-        def feed(chunk: slice) -> Feed:
-            at = pending[chunk]  # (c,)
-            indices = (self.start + int(position) for position in at)
-            z = reserve_latents(indices, self.model.latent_size, self.seed, attempt)  # (c, latent)
-            if self.asked is None or not self.model.classes:
-                return {"z": z}
-            return {"z": z, "label": one_hot(self.asked[at], self.model.classes)}
+    def on_chunk(chunk: slice, output: NDArray[np.float32]) -> None:
+        positions = pending[chunk]  # (c,)
+        images = np.rint(output * 255).astype(np.uint8)  # (c, 28, 28)
+        probabilities = verifier.read(images)  # (c, 10)
+        requested = request.digits_at(positions)  # (c,)
+        shown = probabilities.argmax(1) if requested is None else requested  # (c,)
+        into.images[positions], into.digits[positions], into.attempts[positions] = images, shown, attempt + 1
+        legible[chunk] = probabilities[np.arange(len(shown)), shown] >= THRESHOLD
 
-        def keep(chunk: slice, digits: NDArray[np.float32]) -> None:
-            at = pending[chunk]  # (c,)
-            images = np.rint(digits * 255).astype(np.uint8)  # (c, 28, 28)
-            read = self.verifier.read(images)  # (c, 10)
-            shown = read.argmax(1) if self.asked is None else self.asked[at]  # (c,)
-            into.images[at], into.digits[at], into.attempts[at] = images, shown, attempt + 1
-            legible[chunk] = read[np.arange(len(read)), shown] >= THRESHOLD
+    engine.draw(len(pending), lambda chunk: request.make_reserve_inputs(pending[chunk], attempt), on_chunk)
+    return legible
 
-        self.engine.draw(len(pending), feed, keep)
-        return legible
 
-    def _in_vain(self, position: int) -> str:
-        wanted = "any digit" if self.asked is None else str(self.asked[position])
-        return (
-            f"Image {self.start + position} of seed {self.seed} was not read as {wanted} in {MOST_ATTEMPTS} draws of "
-            f"the {self.model.name}: take another seed, or draw without verify."
-        )
+def _illegible(request: Request, position: int) -> IllegibleError:
+    requested = request.digits_at(np.array([position]))
+    digit = "any digit" if requested is None else requested[0]
+    return IllegibleError(
+        f"Image {request.start + position} of seed {request.seed} was not read as {digit} in {MOST_ATTEMPTS} attempts "
+        f"by the {request.model.name}",
+        code="illegible",
+        remedy="Use another seed, or do not verify",
+    )

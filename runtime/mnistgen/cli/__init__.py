@@ -1,4 +1,4 @@
-"""The commands `mnistgen` and `mnistgen-run`: a file for each, which is imported when it is called for."""
+"""The commands `mnistgen` and `mnistgen-run`: one module each, imported when it is called."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from mnistgen import __version__
 from mnistgen.cli.shared import SETTINGS, call
 
 COMMANDS = ("run", "walk", "manifold", "dataset", "info", "replay", "models", "bench", "doctor", "completion")
-"""Each is `command` in the module of its name."""
+"""Names of the commands; each is `command` in the module of its name."""
 
 
 class _Commands(click.Group):
@@ -29,25 +29,25 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="mnistgen")
 @click.pass_context
 def mnistgen(context: click.Context) -> None:
-    """Handwritten digits from a VAE, a GAN and a conditional GAN, without PyTorch."""
-    if context.invoked_subcommand is None:  # by ourselves, as versions of click differ in how they do it
+    """Generate handwritten digits with a VAE, a GAN or a conditional GAN, without PyTorch."""
+    if context.invoked_subcommand is None:  # explicitly: versions of click differ here
         click.echo(context.get_help())
 
 
 def main() -> None:
-    """The console script `mnistgen`."""
-    _end(call(mnistgen, "mnistgen"))
+    """Run the console script `mnistgen`."""
+    _exit(call(mnistgen, "mnistgen"))
 
 
 def main_run() -> None:
-    """The console script `mnistgen-run`, the same as `mnistgen run`."""
+    """Run the console script `mnistgen-run`, which equals `mnistgen run`."""
     from mnistgen.cli.run import command
 
-    _end(call(command, "mnistgen-run"))
+    _exit(call(command, "mnistgen-run"))
 
 
-def _end(code: int) -> NoReturn:
-    """End at once: all is written, and to take ONNX Runtime down in order takes longer than to draw a digit."""
+def _exit(code: int) -> NoReturn:
+    """Exit without clean-up: everything is written, and destroying ONNX Runtime takes longer than drawing a digit."""
     if sys.stderr:
         sys.stderr.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""`mnistgen bench`: how fast the models are on this machine."""
+"""`mnistgen bench`: measure how fast the models are on this machine."""
 
 import json
 from dataclasses import asdict
@@ -12,12 +12,20 @@ from mnistgen.inference.cpu import processor, usable_cores
 from mnistgen.inference.session import check_device, version
 
 
-@click.command(context_settings=SETTINGS, short_help="Measure how many digits a second each model draws.")
-@click.option("--model", "names", multiple=True, help="Only this one; repeatable.  [default: all]")
-@click.option("--batch", "batches", multiple=True, type=click.IntRange(1, 100_000), help="[default: 1 and 256]")
-@click.option("--threads", type=click.IntRange(1, MOST_THREADS), help="On a CPU.  [default: all that may be used]")
+@click.command(context_settings=SETTINGS, short_help="Measure the models' speed on this machine.")
+@click.option("--model", "names", multiple=True, help="Model to measure; repeatable.  [default: all]")
+@click.option(
+    "--batch",
+    "batches",
+    multiple=True,
+    type=click.IntRange(1, 100_000),
+    help="Batch size; repeatable.  [default: 1 and 256]",
+)
+@click.option("--threads", type=click.IntRange(1, MOST_THREADS), help="Threads on a CPU.  [default: all usable cores]")
 @device_option
-@click.option("--seconds", type=click.FloatRange(0, 600), default=2.0, show_default=True, help="For each figure.")
+@click.option(
+    "--seconds", type=click.FloatRange(0, 600), default=2.0, show_default=True, help="Time for each measurement."
+)
 @json_option
 def command(
     names: tuple[str, ...],
@@ -27,7 +35,7 @@ def command(
     seconds: float,
     as_json: bool,
 ) -> None:
-    """Measure how many digits a second each model draws on this machine, and how long a request takes.
+    """Measure images per second and the time per request of each model on this machine.
 
     \b
     Examples:
@@ -37,7 +45,7 @@ def command(
     check_device(device)
     listed = manifest()
     generators = [Generator(listed, name, device, threads) for name in dict.fromkeys(names) or listed.models]
-    used = {
+    setup = {
         "processor": processor(),
         "provider": generators[0].provider,
         "threads": threads or usable_cores(),
@@ -45,13 +53,13 @@ def command(
     }
     timings = []
     if not as_json:
-        click.echo("{processor}, {provider}, {threads} threads, ONNX Runtime {onnxruntime}".format(**used))
-        click.echo("model      batch  images/s  median ms  1 in 20 over ms")
+        click.echo("{processor}, {provider}, {threads} threads, ONNX Runtime {onnxruntime}".format(**setup))
+        click.echo("model      batch  images/s  median ms      p95 ms")
     for generator in generators:
         for batch in dict.fromkeys(batches) or (1, 256):
             timings.append(asdict(measure(generator, batch, seconds)))
             if not as_json:
-                row = "{model:<9} {batch:>6} {images_per_second:>9,.0f} {median_ms:>10.2f} {slowest_ms:>16.2f}"
+                row = "{model:<9} {batch:>6} {images_per_second:>9,.0f} {median_ms:>10.2f} {slowest_ms:>11.2f}"
                 click.echo(row.format(**timings[-1]))
     if as_json:
-        click.echo(json.dumps({**used, "timings": timings}))
+        click.echo(json.dumps({**setup, "timings": timings}))

@@ -1,4 +1,4 @@
-"""`mnistgen completion`: what makes a shell complete the commands."""
+"""`mnistgen completion`: print a completion script for a shell."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -9,10 +9,10 @@ SHELLS = ("bash", "zsh", "fish")
 NAMES = ("mnistgen", "mnistgen-run")
 
 
-@click.command(context_settings=SETTINGS, short_help="Print a script that makes a shell complete the commands.")
+@click.command(context_settings=SETTINGS, short_help="Print a completion script for a shell.")
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    """Print a script that makes SHELL (bash, zsh or fish) complete commands, options and their values.
+    """Print a script that completes commands, options and their values in SHELL (bash, zsh or fish).
 
     \b
     Examples:
@@ -22,7 +22,7 @@ def command(shell: str) -> None:
     """
     kind = get_completion_class(shell)
     if kind is None:  # click knows all of SHELLS
-        raise click.UsageError(f"This version of click completes nothing in {shell}: pip install --upgrade click.")
+        raise click.UsageError(f"This version of click does not support {shell}. Run pip install --upgrade click.")
     for name in NAMES:
-        variable = f"_{name.replace('-', '_').upper()}_COMPLETE"  # which click looks for
+        variable = f"_{name.replace('-', '_').upper()}_COMPLETE"  # the variable that click reads
         click.echo(kind(click.Command(name), {}, name, variable).source())

@@ -1,11 +1,11 @@
-"""`mnistgen dataset`: a folder of labelled digits."""
+"""`mnistgen dataset`: write a labelled dataset."""
 
 import json
 import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 import click
 
@@ -20,8 +20,24 @@ from mnistgen.latents import SEED_END
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
+class Options(NamedTuple):
+    """The command's arguments and options as given; None where an option is missing."""
+
+    out: Path
+    n: int
+    test: int | float
+    digits: list[int] | None
+    shares: list[float] | None
+    seed: int
+    kind: str
+    name: str
+    overwrite: bool
+    device: str
+    as_json: bool
+
+
 def _parse_test(context: click.Context, option: click.Parameter, text: str | None) -> int | float:
-    """A count, or a share with a decimal point."""
+    """Parse a count, or a share with a decimal point."""
     if text is None:
         return 1 / 6
     try:
@@ -37,71 +53,79 @@ def _parse_shares(context: click.Context, option: click.Parameter, text: str | N
         raise click.BadParameter(f"{text!r} is not a list of ten numbers such as 2,1,1,1,1,1,1,1,1,0.") from error
 
 
-@click.command(context_settings=SETTINGS, short_help="Write labelled digits, to use in MNIST's place.")
+@click.command(context_settings=SETTINGS, short_help="Write a labelled dataset that can replace MNIST.")
 @click.argument("out", type=_FOLDER)
-@click.option("--n", type=click.IntRange(1, MOST), default=60_000, show_default=True, help="How many, in both sets.")
-@click.option("--test", callback=_parse_test, help="How many of them to test with: 500, or 0.1.  [default: a sixth]")
-@click.option("--digits", callback=parse_digits, help="Which, as often each: 0,1 or 5-9.  [default: 0-9]")
-@click.option("--shares", callback=_parse_shares, help="How often each of 0 to 9: ten numbers, of any sum.")
 @click.option(
-    "--seed", type=click.IntRange(0, SEED_END - 1), default=0, show_default=True, help="Same seed, same bytes."
+    "--n", type=click.IntRange(1, MOST), default=60_000, show_default=True, help="Number of images in both sets."
 )
-@click.option("--kind", default="idx", show_default=True, help=f"What to write: {', '.join(KINDS)}.")
-@click.option("--model", "name", default="cgan", show_default=True, help="What draws: cgan or cgan-int8.")
-@click.option("--overwrite", is_flag=True, help="Replace the dataset that is in OUT, once the new one is whole.")
+@click.option(
+    "--test", callback=_parse_test, help="Size of the test set: a count (500) or a share (0.1).  [default: a sixth]"
+)
+@click.option("--digits", callback=parse_digits, help="Digits to include, equally often: 0,1 or 5-9.  [default: 0-9]")
+@click.option("--shares", callback=_parse_shares, help="Relative frequency of each digit: ten numbers.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, SEED_END - 1),
+    default=0,
+    show_default=True,
+    help="Seed; the same seed gives the same bytes.",
+)
+@click.option("--kind", default="idx", show_default=True, help=f"Format: {', '.join(KINDS)}.")
+@click.option("--model", "name", default="cgan", show_default=True, help="Model to use: cgan or cgan-int8.")
+@click.option("--overwrite", is_flag=True, help="Replace the dataset in OUT once the new one is complete.")
 @device_option
 @json_option
 @click.pass_context
-def command(
-    context: click.Context,
-    out: Path,
-    n: int,
-    test: int | float,
-    digits: list[int] | None,
-    shares: list[float] | None,
-    seed: int,
-    kind: str,
-    name: str,
-    overwrite: bool,
-    device: str,
-    as_json: bool,
-) -> None:
-    """Write labelled digits into the folder OUT, to train and to test with in MNIST's place.
+def command(context: click.Context, /, **given: Any) -> None:
+    """Write labelled digits into the folder OUT, as a training set and a test set.
 
-    The kinds are idx, MNIST's own files, which torchvision.datasets.MNIST(OUT) reads; npz, the arrays of Keras'
-    mnist.npz; png, files such as train/5/000123.png; and parquet, a table of pictures and labels. OUT/dataset.json says
-    how to make the same again. The same command goes on with a dataset that was interrupted.
+    idx are MNIST's own files, which torchvision.datasets.MNIST(OUT) reads; npz is Keras' mnist.npz; png are files such
+    as train/5/000123.png; parquet is a table of images and labels. OUT/dataset.json records how to write the same
+    dataset again. Repeat an interrupted command to resume it.
 
     \b
     Examples:
-      mnistgen dataset digits                          50,000 to train and 10,000 to test with
-      mnistgen dataset more --n 70000 --test 10000     as many as MNIST has
+      mnistgen dataset digits                          50,000 training and 10,000 test images
+      mnistgen dataset more --n 70000 --test 10000     as many as MNIST
       mnistgen dataset ones --n 500 --digits 1,7 --kind png
       mnistgen dataset few5 --shares 1,1,1,1,1,0.1,1,1,1,1 --kind npz --model cgan-int8
     """
-    check_device(device)
-    if digits:
-        if shares:
-            raise click.UsageError("--digits and --shares say the same in two ways: give one of them.")
-        shares = [digits.count(digit) for digit in range(10)]
-    generator = Generator(manifest(), name, device)
+    options = Options(**given)
+    check_device(options.device)
+    generator = Generator(manifest(), options.name, options.device)
     try:
         with _Bars() as bars:
             facts = write(
-                generator, out, n, test=test, shares=shares, seed=seed, kind=kind, overwrite=overwrite, progress=bars
+                generator,
+                options.out,
+                options.n,
+                test=options.test,
+                shares=_shares(options),
+                seed=options.seed,
+                kind=options.kind,
+                overwrite=options.overwrite,
+                progress=bars,
             )
     except KeyboardInterrupt:
-        click.echo(f"{context.find_root().info_name}: Interrupted: the same command goes on from here.", err=True)
+        click.echo(f"{context.find_root().info_name}: Interrupted. Repeat the command to resume.", err=True)
         context.exit(130)
-    if as_json:
-        click.echo(json.dumps({"path": str(out), **facts}))
+    if options.as_json:
+        click.echo(json.dumps({"path": str(options.out), **facts}))
     else:
-        of_train, of_test = (facts["splits"][split]["n"] for split in ("train", "test"))
-        click.echo(f"{out}  {of_train} to train and {of_test} to test with  seed {seed}  {generator.provider}")
+        train, test = (facts["splits"][split]["n"] for split in ("train", "test"))
+        click.echo(f"{options.out}  {train} training, {test} test images  seed {options.seed}  {generator.provider}")
+
+
+def _shares(options: Options) -> list[float] | None:
+    if not options.digits:
+        return options.shares
+    if options.shares:
+        raise click.UsageError("--digits and --shares cannot be combined. Leave out one of them.")
+    return [options.digits.count(digit) for digit in range(10)]
 
 
 class _Stderr:
-    """The standard error, which under NO_COLOR gets none of the escapes that click moves and hides the cursor with."""
+    """A wrapper of stderr that removes click's cursor escapes if NO_COLOR is set."""
 
     def write(self, text: str) -> None:
         sys.stderr.write(click.unstyle(text) if os.environ.get("NO_COLOR") else text)
@@ -114,18 +138,18 @@ class _Stderr:
 
 
 class _Bars(ExitStack):
-    """Progress on stderr, where that is a terminal: one bar after the other."""
+    """Progress bars on stderr, one after another, if it is a terminal."""
 
-    _what = ""
+    _step = ""
 
-    def __call__(self, what: str, done: int, n: int) -> None:
-        if what != self._what:
+    def __call__(self, step: str, done: int, n: int) -> None:
+        if step != self._step:
             self.close()
             stderr = _Stderr()
-            label = f"{what} {'the other ' if done else ''}{n - done:,}"
+            label = f"{step} {'the remaining ' if done else ''}{n - done:,}"
             self._bar = self.enter_context(
                 click.progressbar(length=n - done, label=label, file=cast(TextIO, stderr), hidden=not stderr.isatty())
             )
-            self._what, self._done = what, done
+            self._step, self._done = step, done
         self._bar.update(done - self._done)
         self._done = done

@@ -1,4 +1,4 @@
-"""`mnistgen info`: how a picture was drawn."""
+"""`mnistgen info`: show how a file was drawn."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from mnistgen.cli.shared import EXISTING_FILE, SETTINGS, json_option
 @click.argument("file", type=EXISTING_FILE)
 @json_option
 def command(file: Path, as_json: bool) -> None:
-    """Tell how a PNG, GIF, WebP or npz of mnistgen was drawn.
+    """Show how a PNG, GIF, WebP or npz of mnistgen was drawn.
 
     \b
     Examples:

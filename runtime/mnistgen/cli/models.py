@@ -1,4 +1,4 @@
-"""`mnistgen models`: what there is."""
+"""`mnistgen models`: list available models."""
 
 import json
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from mnistgen.cli.shared import SETTINGS, json_option, manifest
 @click.command(context_settings=SETTINGS)
 @json_option
 def command(as_json: bool) -> None:
-    """List the models that are there.
+    """List available models.
 
     \b
     Examples:
@@ -23,8 +23,8 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps({name: asdict(model) for name, model in listed.items()}))
         return
     for model in listed.values():
-        asked = f"digits 0 to {model.classes - 1}" if model.classes else "no choice"
+        labels = f"digits 0 to {model.classes - 1}" if model.classes else "unconditional"
         click.echo(
-            f"{model.name:<9} {model.bytes / 1e6:5.2f} MB  latent {model.latent_size:>3}  {asked:<13}  "
+            f"{model.name:<9} {model.bytes / 1e6:5.2f} MB  latent {model.latent_size:>3}  {labels:<13}  "
             f"{model.recipe} recipe, {model.epochs} epochs"
         )

@@ -1,11 +1,11 @@
-"""`mnistgen run`: a picture of digits."""
+"""`mnistgen run`: write a picture of digits."""
 
 import json
 import re
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 import click
 
@@ -22,234 +22,241 @@ from mnistgen.cli.shared import (
     json_option,
     no_metadata_option,
     parse_digits,
+    quiet_option,
 )
 from mnistgen.errors import InputError
 from mnistgen.generator import Generator
 from mnistgen.inference.session import check_device
 from mnistgen.latents import INDEX_END, SEED_END
-from mnistgen.manifest import Manifest, Model
+from mnistgen.manifest import Model, ModelSource
 from mnistgen.output import formats, images
 from mnistgen.output.files import check_folder, write_whole
 from mnistgen.output.formats import LAYOUT, MOST_DIGITS, MOST_SCALE
-from mnistgen.provenance import Drawn, Record
+from mnistgen.provenance.checks import check_size
+from mnistgen.provenance.drawing import Drawing, draw, encode
+from mnistgen.provenance.records import Record
 
-if TYPE_CHECKING:
-    from mnistgen.text import Box
+
+class Options(NamedTuple):
+    """The command's options as given; None where an option is missing."""
+
+    name: str | None
+    model_path: Path | None
+    digits: list[int] | None
+    text: str | None
+    n: int | None
+    seed: int | None
+    start: int
+    out: Path | None
+    format: str | None
+    scale: int | None
+    columns: int | None
+    invert: bool
+    verify: bool
+    boxes: Path | None
+    no_metadata: bool
+    device: str
+    as_json: bool
+    quiet: bool
 
 
 def _parse_text(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
     if text is not None:
-        from mnistgen.text import check_text
+        from mnistgen.text import check_text  # lazy: only texts need it
 
         check_text(text)
     return text
 
 
 @click.command(context_settings=SETTINGS, short_help="Write a picture of handwritten digits.")
-@click.option("--model", "name", help="What draws: vae, gan, cgan or cgan-int8.  [default: cgan]")
-@click.option("--model-path", type=EXISTING_FILE, help="An ONNX file of your own that draws, and that you trust.")
+@click.option("--model", "name", help="Model to use: vae, gan, cgan or cgan-int8.  [default: cgan]")
+@click.option("--model-path", type=EXISTING_FILE, help="A trusted ONNX file of your own to use instead.")
 @click.option(
-    "--digit", "digits", callback=parse_digits, help="What to draw: 5, or 3,1,4, or 0-9; of vae and gan with --verify."
+    "--digit", "digits", callback=parse_digits, help="Digits to draw: 5, 3,1,4 or 0-9; vae and gan need --verify."
+)
+@click.option("--text", callback=_parse_text, help="A number or date to write: 2026-11-22; vae and gan need --verify.")
+@click.option(
+    "--n", type=click.IntRange(1, MOST_DIGITS), help="Number of digits; labels cycle.  [default: one of each]"
 )
 @click.option(
-    "--text", callback=_parse_text, help="A number or date to write, such as 2026-11-22; of vae and gan with --verify."
+    "--seed", type=click.IntRange(0, SEED_END - 1), help="Seed; the same seed draws the same digits.  [default: random]"
 )
-@click.option("--n", type=click.IntRange(1, MOST_DIGITS), help="How many, the digits in turn.  [default: one each]")
-@click.option("--seed", type=click.IntRange(0, SEED_END - 1), help="Same seed, same digits.  [default: a new one]")
 @click.option(
     "--start",
     type=click.IntRange(0, INDEX_END - MOST_DIGITS),
     default=0,
     show_default=True,
-    help="First image of the seed to draw.",
+    help="Index of the first image of the seed.",
 )
-@click.option("--out", type=FILE, help="File to write, or - for a pipe.  [default: named after what is drawn]")
-@click.option(
-    "--format", "kind", type=click.Choice(list(LAYOUT)), help="Kind of file.  [default: as --out ends, or png]"
-)
-@click.option("--scale", type=click.IntRange(1, MOST_SCALE), help="Enlargement; 1 gives 28×28.  [default: 8]")
-@click.option("--columns", type=click.IntRange(1, MOST_DIGITS), help="Digits in a row.  [default: 10]")
+@click.option("--out", type=FILE, help="File to write, or - for stdout.  [default: named after the content]")
+@click.option("--format", type=click.Choice(list(LAYOUT)), help="File format.  [default: the suffix of --out, or png]")
+@click.option("--scale", type=click.IntRange(1, MOST_SCALE), help="Pixel size; 1 gives 28×28.  [default: 8]")
+@click.option("--columns", type=click.IntRange(1, MOST_DIGITS), help="Digits per row.  [default: 10]")
 @click.option("--invert", is_flag=True, help="Draw black on white.")
-@click.option("--verify", is_flag=True, help="Read each digit back, and redraw what is not read as asked.")
-@click.option("--boxes", type=FILE, help="JSON file to write with the place of each digit of --text.")
+@click.option("--verify", is_flag=True, help="Read each digit back and redraw illegible ones.")
+@click.option("--boxes", type=FILE, help="JSON file to write the bounding boxes of the digits of --text to.")
 @no_metadata_option
 @device_option
 @json_option
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def command(
-    name: str | None,
-    model_path: Path | None,
-    digits: list[int] | None,
-    text: str | None,
-    n: int | None,
-    seed: int | None,
-    start: int,
-    out: Path | None,
-    kind: str | None,
-    scale: int | None,
-    columns: int | None,
-    invert: bool,
-    verify: bool,
-    boxes: Path | None,
-    no_metadata: bool,
-    device: str,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Write a picture of handwritten digits, white on black, into the current folder.
+@quiet_option
+def command(**given: Any) -> None:
+    """Write a PNG of handwritten digits, white on black, into the current folder.
 
-    It is a PNG, or what --out ends in: a GIF or WebP shows one digit after the other, npy and npz are arrays for NumPy,
-    an SVG is made of rectangles, a txt of characters.
+    The suffix of --out selects another format: a GIF or WebP shows one digit after another, npy and npz are NumPy
+    arrays, svg is a vector image, and txt uses block characters.
 
     \b
     Examples:
       mnistgen-run --model cgan --digit 5            a five
-      mnistgen-run --digit 0-9 --n 100 --seed 7      ten of each, always the same
-      mnistgen-run --model vae --n 20 --out vae.png  twenty of whatever comes
+      mnistgen-run --digit 0-9 --n 100 --seed 7      ten of each digit, reproducible
+      mnistgen-run --model vae --n 20 --out vae.png  twenty random digits
       mnistgen-run --digit 3,1,4 --scale 1 --json    for scripts
-      mnistgen-run --n 10 --out digits.gif           one after the other
-      mnistgen-run --text 2026-11-22 --boxes x.json  a date, and where its digits are
-      mnistgen-run --digit 5 --format txt --out -    a five of characters
+      mnistgen-run --n 10 --out digits.gif           an animation
+      mnistgen-run --text 2026-11-22 --boxes x.json  a date and its bounding boxes
+      mnistgen-run --digit 5 --format txt --out -    a five in block characters
       mnistgen-run --model gan --digit 5 --verify    redrawn until it is read as a five
     """
-    check_device(device)
-    kind = formats.kind_of(out, kind)
-    _check_choices(kind, text, {"digit": digits, "n": n, "scale": scale, "columns": columns, "boxes": boxes})
-    listed, model = _model(name, model_path)
-    digits = _digits(listed, model, digits, text, range(start, start + (n or 1)), verify)
-    n = n or len(digits or [0])
-    _check_count(n, text)
-    seed = secrets.randbits(32) if seed is None else seed
-    path = out or Path(f"{_stem(model.name, digits, text, n, seed, start, verify)}.{kind}")
-    check_target(path, binary=kind not in formats.TEXTS)
-    _check_boxes(boxes)
-    record = _record(model, seed, start, n, digits, text, kind, scale, columns, invert, verify)
-    record.check_size()
-    generator = Generator(listed, model.name, device)
+    options = Options(**given)
+    check_device(options.device)
+    file_format = formats.format_of(options.out, options.format)
+    _check_combination(options, file_format)
+    source, model = _find(options)
+    record, name = _plan(options, model, file_format)
+    path = options.out or Path(f"{name}.{file_format}")
+    check_target(path, binary=file_format not in formats.TEXTS)
+    _check_boxes(options.boxes)
+    check_size(record)
+    generator = Generator(source, model.name, options.device)
     record = record._replace(provider=generator.provider)
-    drawn = record.draw(generator)
-    record = record._replace(digits=drawn.digits)
-    deliver(formats.encode(drawn.frames, record, not no_metadata), path)
-    if boxes and text:
-        _write_boxes(boxes, text, drawn.boxes, record.scale)
-    if as_json:
-        _tell_json(path, record, drawn)
-    elif not quiet:
-        _tell(path, record, drawn)
+    drawing = draw(record, generator)
+    record = record._replace(digits=drawing.digits)
+    deliver(encode(record, drawing.frames, metadata=not options.no_metadata), path)
+    if options.boxes:
+        _write_boxes(options.boxes, record, drawing)
+    _report(options, path, record, drawing)
 
 
-def _check_choices(kind: str, text: str | None, given: dict[str, object]) -> None:
-    """Refuse options that say nothing to the kind of file, or contradict each other."""
-    for option in ("scale", "columns"):
-        if given[option] is not None and option not in LAYOUT[kind]:
-            raise InputError(f"--{option} means nothing to a {kind} file: leave it out, or take another --format.")
-    for option in ("digit", "n", "columns"):
-        if text is not None and given[option] is not None:
-            raise InputError(f"--text says which digits are drawn, and in one row: leave out --{option}.")
-    if text is None and given["boxes"] is not None:
-        raise InputError("--boxes tells where the digits of --text are: add --text, or leave out --boxes.")
+def _check_combination(options: Options, file_format: str) -> None:
+    """Raise InputError for options that the format ignores, or that contradict each other."""
+    for name in ("scale", "columns"):
+        if getattr(options, name) is not None and name not in LAYOUT[file_format]:
+            raise InputError(
+                f"--{name} has no effect on a {file_format}",
+                code="option-conflict",
+                remedy="Leave it out, or use another --format",
+            )
+    for name, value in (("digit", options.digits), ("n", options.n), ("columns", options.columns)):
+        if options.text is not None and value is not None:
+            raise InputError(
+                f"--{name} cannot be combined with --text", code="option-conflict", remedy=f"Leave out --{name}"
+            )
+    if options.text is None and options.boxes is not None:
+        raise InputError("--boxes needs --text", code="option-conflict", remedy="Add --text, or leave out --boxes")
+
+
+def _find(options: Options) -> tuple[ModelSource, Model]:
+    if options.name is not None and options.model_path is not None:
+        raise InputError(
+            "--model and --model-path both name a model", code="option-conflict", remedy="Leave out one of them"
+        )
+    return find_model(options.name or "cgan", options.model_path)
+
+
+def _plan(options: Options, model: Model, file_format: str) -> tuple[Record, str]:
+    """Return the record of the file, without the provider, and the file's default name without suffix."""
+    digits = _digits(options, model)
+    n = options.n or len(digits or [0])
+    _check_count(n, options.text)
+    record = Record(
+        mnistgen=__version__,
+        model=model.name,
+        sha256=model.sha256,
+        provider="",  # known once the model is open
+        seed=secrets.randbits(32) if options.seed is None else options.seed,
+        start=options.start,
+        n=n,
+        digits=tuple(digits[i % len(digits)] for i in range(n)) if digits else None,
+        text=options.text,
+        format=file_format,
+        scale=options.scale or formats.SCALE if "scale" in LAYOUT[file_format] else 1,
+        columns=options.columns or images.COLUMNS,
+        invert=options.invert,
+        verified=options.verify,
+    )
+    return record, _file_name(record, digits)
+
+
+def _digits(options: Options, model: Model) -> list[int] | None:
+    """Return the digits to cycle through; None if the model is unconditional and none were requested."""
+    digits = options.digits
+    if options.text is not None:
+        from mnistgen.text import digits_of
+
+        digits = digits_of(options.text)
+    if digits and not model.classes and not options.verify:
+        raise InputError(
+            f"The {model.name} is unconditional",
+            code="model-unconditional",
+            remedy="Use --model cgan to choose a digit, or add --verify",
+        )
+    if digits is None and model.classes:
+        indices = range(options.start, options.start + min(options.n or 1, model.classes))
+        return [index % model.classes for index in indices]  # the default of Generator.generate
+    return digits
 
 
 def _check_count(n: int, text: str | None) -> None:
-    if n > MOST_DIGITS:
-        raise InputError(f"{n} digits are too many for one picture: ask for {MOST_DIGITS} at most.")
-    if text and len(text) > MOST_DIGITS:
-        raise InputError(f"{len(text)} characters are too many for one picture: ask for {MOST_DIGITS} at most.")
+    for count, what in ((n, "digits"), (len(text or ""), "characters")):
+        if count > MOST_DIGITS:
+            raise InputError(
+                f"The number of {what} is {count}; expected at most {MOST_DIGITS} in one picture", code="too-large"
+            )
 
 
 def _check_boxes(boxes: Path | None) -> None:
     if boxes is None:
         return
     if boxes.suffix.lower() != ".json":
-        raise InputError(f"{boxes} is no JSON file: give --boxes a name that ends in .json.")
+        raise InputError(f"--boxes is {boxes}; expected a name that ends in .json", code="unknown-format")
     check_folder(boxes, "--boxes")
 
 
-def _model(name: str | None, path: Path | None) -> tuple[Manifest, Model]:
-    if name is not None and path is not None:
-        raise InputError("--model and --model-path name two models: leave out one of them.")
-    return find_model(name or "cgan", path)
-
-
-def _digits(
-    manifest: Manifest, model: Model, digits: list[int] | None, text: str | None, indices: range, verify: bool
-) -> list[int] | None:
-    """What the images of these indices show, in turn; None where the model does not let one choose."""
-    if text is not None:
-        from mnistgen.text import digits_of
-
-        digits = digits_of(text)
-    if digits and not model.classes and not verify:
-        able = ", ".join(other.name for other in manifest.models.values() if other.classes) or "cgan"
-        raise InputError(
-            f"The {model.name} draws whatever comes: for a digit of your choice take --model {able}, or add --verify."
-        )
-    if digits is None and model.classes:
-        return [index % model.classes for index in indices[: model.classes]]  # as Generator.generate has it
-    return digits
-
-
-def _record(
-    model: Model,
-    seed: int,
-    start: int,
-    n: int,
-    digits: list[int] | None,
-    text: str | None,
-    kind: str,
-    scale: int | None,
-    columns: int | None,
-    invert: bool,
-    verify: bool,
-) -> Record:
-    """What the picture is to show, with what is usual in the place of what was not asked for."""
-    return Record(
-        mnistgen=__version__,
-        model=model.name,
-        sha256=model.sha256,
-        provider="",  # known when the model is open
-        seed=seed,
-        start=start,
-        n=n,
-        digits=tuple(digits[i % len(digits)] for i in range(n)) if digits else None,
-        text=text,
-        format=kind,
-        scale=scale or formats.SCALE if "scale" in LAYOUT[kind] else 1,
-        columns=columns or images.COLUMNS,
-        invert=invert,
-        verified=verify,
-    )
-
-
-def _stem(model: str, digits: list[int] | None, text: str | None, n: int, seed: int, start: int, verify: bool) -> str:
-    """Such as cgan-digit5-seed7, cgan-digits314-n30-seed7, cgan-text2026-11-22-seed7, gan-n20-seed7-verified."""
-    parts = [model]
-    if text is not None:
-        first = text[:40] + ("etc" if len(text) > 40 else "")
-        parts.append(f"text{re.sub('[^0-9.,+-]', '_', first)}")
+def _file_name(record: Record, digits: list[int] | None) -> str:
+    """Return a name such as cgan-digit5-seed7, cgan-digits314-n30-seed7 or gan-n20-seed7-verified."""
+    parts = [record.model]
+    if record.text is not None:
+        shown = record.text[:40] + ("etc" if len(record.text) > 40 else "")
+        parts.append(f"text{re.sub('[^0-9.,+-]', '_', shown)}")
     elif digits:
-        first = "".join(map(str, digits[:10])) + ("etc" if len(digits) > 10 else "")
-        parts.append(f"digit{'s' if len(digits) > 1 else ''}{first}")
-    if n != len(digits or [0]):
-        parts.append(f"n{n}")
-    return "-".join([*parts, f"seed{seed}", *([f"start{start}"] if start else []), *(["verified"] if verify else [])])
+        shown = "".join(map(str, digits[:10])) + ("etc" if len(digits) > 10 else "")
+        parts.append(f"digit{'s' if len(digits) > 1 else ''}{shown}")
+    if record.n != len(digits or [0]):
+        parts.append(f"n{record.n}")
+    parts.append(f"seed{record.seed}")
+    if record.start:
+        parts.append(f"start{record.start}")
+    if record.verified:
+        parts.append("verified")
+    return "-".join(parts)
 
 
-def _write_boxes(path: Path, text: str, boxes: "tuple[Box, ...]", scale: int) -> None:
+def _write_boxes(path: Path, record: Record, drawing: Drawing) -> None:
     from mnistgen.text import ground_truth
 
-    write_whole(path, f"{json.dumps(ground_truth(text, boxes, scale))}\n".encode(), "--boxes")
+    truth = ground_truth(str(record.text), drawing.boxes, record.scale)
+    write_whole(path, f"{json.dumps(truth)}\n".encode(), "--boxes")
 
 
-def _tell_json(path: Path, record: Record, drawn: Drawn) -> None:
-    facts = {key: getattr(record, key) for key in ("model", "n", "digits", "seed", "provider")}
-    if drawn.attempts:
-        facts["attempts"] = drawn.attempts
-    click.echo(json.dumps({"path": str(path), **facts}), err=path == STDOUT)
-
-
-def _tell(path: Path, record: Record, drawn: Drawn) -> None:
-    if path != STDOUT and sys.stdout and sys.stdout.isatty():
-        click.echo(images.preview(drawn.frames))
-    verified = f"  {record.n} verified in {sum(drawn.attempts)} draws" if drawn.attempts else ""
-    click.echo(f"{path}  seed {record.seed}{verified}  {record.provider}", err=path == STDOUT)
+def _report(options: Options, path: Path, record: Record, drawing: Drawing) -> None:
+    """Print the results: to stdout, or to stderr if stdout carries the file."""
+    to_stderr = path == STDOUT
+    if options.as_json:
+        facts = {key: getattr(record, key) for key in ("model", "n", "digits", "seed", "provider")}
+        if drawing.attempts:
+            facts["attempts"] = drawing.attempts
+        click.echo(json.dumps({"path": str(path), **facts}), err=to_stderr)
+    elif not options.quiet:
+        if not to_stderr and sys.stdout and sys.stdout.isatty():
+            click.echo(images.preview(drawing.frames))
+        verified = f"  {record.n} verified in {sum(drawing.attempts)} attempts" if drawing.attempts else ""
+        click.echo(f"{path}  seed {record.seed}{verified}  {record.provider}", err=to_stderr)

@@ -1,4 +1,4 @@
-"""What the commands share: options, the models, and how they end (contract C6)."""
+"""What the commands share: options, model lookup, output, and how errors are reported (contract C6)."""
 
 import contextlib
 import os
@@ -12,130 +12,149 @@ from typing import Any
 import click
 
 from mnistgen.errors import DeviceWarning, InputError, MnistgenError, OutputError
-from mnistgen.manifest import Manifest, Model, artifacts_folder
+from mnistgen.manifest import Manifest, Model, ModelSource, artifacts_folder
 from mnistgen.output.files import check_folder, write_whole
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
-no_metadata_option = click.option("--no-metadata", is_flag=True, help="Leave out how the picture was drawn.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
-device_option = click.option(
-    "--device", default="auto", show_default=True, help="What to run on: auto, cpu, or gpu (cuda is the same)."
-)
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-"""A file to write; STDOUT, too, where the command says so."""
+"""A file to write."""
 EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 STDOUT = Path("-")
+"""The name that stands for stdout, if the command accepts it."""
+
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="Device to run on: auto, cpu, or gpu (cuda is a synonym)."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+no_metadata_option = click.option("--no-metadata", is_flag=True, help="Do not store how the file was drawn.")
+quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 
 
 def folder() -> Path:
-    """Where the models are."""
+    """Return the folder of the models."""
     return artifacts_folder()
 
 
 def manifest() -> Manifest:
-    """The models that are there; raises ArtifactError where the manifest is missing or damaged."""
+    """Return the manifest; raise ArtifactError if it is missing or damaged."""
     return Manifest(folder())
 
 
-def find_model(name: str, path: Path | None) -> tuple[Manifest, Model]:
-    """The model in the ONNX file `path`, or without one that called `name`, and the manifest that lists it.
+def find_model(name: str, path: Path | None) -> tuple[ModelSource, Model]:
+    """Return the model in the ONNX file `path`, or without a path the one called `name`, and its source.
 
-    Raises ArtifactError, and UnknownModelError where there is none of that name.
+    Raises:
+        ArtifactError: The file or the manifest is missing, damaged or invalid.
+        UnknownModelError: The manifest lists no such model.
     """
     if path is None:
         listed = manifest()
         return listed, listed.model(name)
-    from mnistgen.model_file import ModelFile
+    from mnistgen.model_file import ModelFile  # lazy: shipped models do not need it
 
     file = ModelFile(path)
     return file, file.only
 
 
 def check_target(path: Path, binary: bool) -> None:
-    """Refuse before the work what would be refused after it: a folder that is not there, a terminal for `binary`."""
+    """Check before the work that the result can be delivered: the folder exists, or stdout can take it.
+
+    Raises:
+        OutputError: The folder does not exist, or stdout is closed.
+        InputError: The file is `binary` and stdout is a terminal.
+    """
     if path != STDOUT:
         check_folder(path)
     elif not sys.stdout:
-        raise OutputError("The standard output is closed: name a file with --out.")
+        raise OutputError("stdout is closed", code="output-not-writable", remedy="Name a file with --out")
     elif binary and sys.stdout.isatty():
         raise InputError(
-            "A terminal cannot show this kind of file: send it into a pipe or a file, or take --format txt."
+            "stdout is a terminal, which cannot show this format",
+            code="binary-to-terminal",
+            remedy="Send it to a pipe or a file, or use --format txt",
         )
 
 
 def deliver(content: bytes, path: Path) -> None:
-    """Write the content to the file, or to the standard output."""
+    """Write the content to the file, or to stdout."""
     if path == STDOUT:
         sys.stdout.buffer.write(content)
-        sys.stdout.flush()  # so that what fails is told in the place of the facts
+        sys.stdout.flush()  # so that a failure is reported instead of the results
     else:
         write_whole(path, content)
 
 
 Parser = Callable[[click.Context, click.Parameter, str | None], list[int] | None]
-"""Of an option's text, as click wants it."""
+"""A click callback for an option's text."""
 
 
-def numbers(what: str, end: int, most: int | None = None) -> Parser:
-    """Reads numbers below `end`, as many stops as `most`, as one types them: 5, or a list 3,1,4, or a range 0-9."""
+def integers(what: str, end: int, most: int | None = None) -> Parser:
+    """Return a parser of integers below `end`: one (5), a list (3,1,4) or a range (0-9).
+
+    Args:
+        what: Name of a value in errors, such as "a digit".
+        end: First integer that is too large.
+        most: Maximum number of values.
+    """
 
     def parse(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
         if text is None:
             return None
-        listed: list[int] = []
+        values: list[int] = []
         for part in text.split(","):
             match = re.fullmatch(r"\s*([0-9]{1,20})\s*(?:-\s*([0-9]{1,20})\s*)?", part)
             first, last = (int(match[1]), int(match[2] or match[1])) if match else (end, end)
             if not first <= last < end:
                 raise click.BadParameter(
-                    f"{part!r} is not {what} from 0 to {end - 1}, a list such as 3,1,4, or a range such as 0-9."
+                    f"{part!r} is not {what}; expected an integer from 0 to {end - 1}, a list such as 3,1,4, "
+                    "or a range such as 0-9."
                 )
-            if most is not None and len(listed) + last - first >= most:
-                raise click.BadParameter(f"{part!r} is too far to go: name {most} stops at most.")
-            listed += range(first, last + 1)
-        return listed
+            if most is not None and len(values) + last - first >= most:
+                raise click.BadParameter(f"{text!r} has too many values; expected at most {most}.")
+            values += range(first, last + 1)
+        return values
 
     return parse
 
 
-parse_digits = numbers("a digit", 10)
+parse_digits = integers("a digit", 10)
 
 
 def call(command: click.Command, name: str, arguments: list[str] | None = None) -> int:
-    """Run `command` as `name`; the exit code. What fails is told in one line on stderr (contract C6)."""
+    """Run `command` as `name` and return the exit code; report a failure in one line on stderr (contract C6)."""
     try:
-        with _told_fallback(name):
+        with _fallback_reported(name):
             code = command.main(arguments, name, standalone_mode=False)
-        if sys.stdout:  # None where the caller has closed it
+        if sys.stdout:  # None if the caller has closed it
             sys.stdout.flush()
         return int(code or 0)
     except click.UsageError as error:
-        asked = error.ctx.command_path if error.ctx else name
-        return _fail(name, f"{error.format_message()} See {asked} --help.", 2)
+        command_path = error.ctx.command_path if error.ctx else name
+        return _fail(name, f"{error.format_message()} See {command_path} --help.", 2)
     except InputError as error:
         return _fail(name, str(error), 2)
     except (MnistgenError, click.ClickException) as error:
         return _fail(name, str(error), 1)
     except (KeyboardInterrupt, click.Abort):
         return _fail(name, "Interrupted.", 130)
-    except OSError as error:  # a closed pipe, or a full disk behind the standard output
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's exit can flush
-        return _fail(name, f"{error.filename or 'The output'} cannot be written ({error.strerror}).", 1)
+    except OSError as error:  # a closed pipe, or a full disk behind stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python can flush at exit
+        return _fail(name, f"{error.filename or 'stdout'} cannot be written ({error.strerror}).", 1)
 
 
 @contextlib.contextmanager
-def _told_fallback(name: str) -> Iterator[None]:
-    """Tell each DeviceWarning once, in one line on stderr; not where the command was called with --quiet."""
-    told: set[str] = set()
-    ordinary = warnings.showwarning
+def _fallback_reported(name: str) -> Iterator[None]:
+    """Report each DeviceWarning once, in one line on stderr, unless the command was called with --quiet."""
+    reported: set[str] = set()
+    default = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         context = click.get_current_context(silent=True)
         if not issubclass(category, DeviceWarning):
-            ordinary(message, category, *place, **more)
-        elif str(message) not in told and not (context and context.params.get("quiet")):
-            told.add(str(message))
+            default(message, category, *place, **more)
+        elif str(message) not in reported and not (context and context.params.get("quiet")):
+            reported.add(str(message))
             click.echo(f"{name}: {message}", err=True)
 
     with warnings.catch_warnings():

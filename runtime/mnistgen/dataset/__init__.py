@@ -1,4 +1,4 @@
-"""Labelled datasets of generated digits, to take the place of MNIST.
+"""Write labelled datasets of generated digits that can replace MNIST.
 
 >>> from mnistgen import dataset
 >>> dataset.write(mnistgen.load("cgan"), "digits", 60_000)
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from mnistgen.dataset.draft import Draft
-from mnistgen.dataset.kinds import named
-from mnistgen.dataset.plan import plan
+from mnistgen.dataset.kinds import Kind, find_kind
+from mnistgen.dataset.plan import Plan, plan
 from mnistgen.errors import MnistgenError, OutputError
 from mnistgen.generator import Generator
 
 Progress = Callable[[str, int, int], None]
-"""Is told what is done ("Drawing" or "Writing"), to how many images it has been done so far, and to how many in all."""
+"""Called with the step ("Drawing" or "Writing"), the images that are done, and the images in all."""
 
 
 def write(
@@ -33,57 +33,77 @@ def write(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Write `n` labelled digits of `seed` into the folder `out`; return the facts that stand in its dataset.json.
+    """Write `n` labelled digits into a folder, as a training set and a test set.
 
-    `test` of them are the test set: a count, or, as a float, a share. It holds the last images of the seed and the
-    training set the first, so no image is in both. `shares` gives each digit's share, ten numbers of any sum; without
-    them all digits are as frequent. Counts are exact, by largest remainder; the order is shuffled by the seed.
+    The training set holds the first images of the seed and the test set the last, so no image is in both. The counts of
+    each digit are exact (largest remainder), and the order is shuffled by the seed. Equal arguments give equal bytes on
+    one provider. Call again with the same arguments to resume. Memory does not grow with `n`.
 
-    `kind` is "idx" (MNIST's own files, for torchvision.datasets.MNIST), "npz" (Keras' mnist.npz), "png"
-    (train/5/000123.png) or "parquet" (needs pyarrow). The same arguments give the same bytes on one provider. An
-    interrupted call is gone on with by the same call. Memory does not grow with `n`.
+    Args:
+        generator: A model with labels.
+        out: The folder.
+        n: Number of images in both sets.
+        test: Size of the test set: a count, or a share if it is a float.
+        shares: Relative frequency of each digit, ten numbers; by default all are equally frequent.
+        seed: Seed of the images and of their order.
+        kind: "idx" (MNIST's own files, for torchvision.datasets.MNIST), "npz" (Keras' mnist.npz), "png"
+            (train/5/000123.png) or "parquet" (needs pyarrow).
+        overwrite: Replace a finished dataset, or an unfinished one with other settings.
+        progress: Called after each block of images.
 
-    Raises InputError for impossible values, for a model without labels, and where `out` holds an unfinished dataset of
-    other settings; OutputError where it cannot be written, or holds a finished dataset, which only `overwrite`
-    replaces; MissingPackageError; DeviceError.
+    Returns:
+        The facts in dataset.json.
+
+    Raises:
+        InputError: An argument is invalid, the model has no labels, or `out` holds an unfinished dataset with other
+            settings.
+        OutputError: `out` cannot be written, or holds a finished dataset.
+        MissingPackageError: The kind needs a package that is not installed.
+        DeviceError: ONNX Runtime fails.
 
     >>> facts = dataset.write(mnistgen.load("cgan"), "digits", 70_000, test=10_000)
     """
     planned = plan(generator, n, test, shares, seed, kind)
-    build = named(kind).build
+    found = find_kind(kind)
     try:
         with closing(Draft(Path(out), planned.settings(generator), overwrite)) as draft:
             if not draft.whole:
-                splits = planned.splits(draft.drawn)
-                drawing = _counter(progress, "Drawing", sum(split.drawn() for split in splits), planned.n)
-                for split in splits:
-                    split.draw(generator, drawing)
-                if build:
-                    shutil.rmtree(draft.built, ignore_errors=True)
-                    draft.built.mkdir()
-                    writing = _counter(progress, "Writing", 0, planned.n)
-                    for split in splits:
-                        build(draft.built, split, writing)
-                facts = {split.name: split.facts() for split in splits}
-                draft.finish({"command": planned.command(generator), "splits": facts})
+                _make(draft, planned, found, generator, progress)
             return draft.publish()
     except MnistgenError:
         raise
     except OSError as error:
         raise OutputError(
-            f"The dataset cannot be written to {out} ({error.strerror or error}): mend that and give the same "
-            "command again, which then goes on with what is there."
+            f"The dataset cannot be written to {out} ({error.strerror or error})",
+            code="output-not-writable",
+            remedy="Fix the cause and repeat the command to resume",
         ) from error
 
 
-def _counter(progress: Progress | None, what: str, done: int, n: int) -> Callable[[int], None]:
-    """A function to call with images that have been added to those `done`."""
+def _make(draft: Draft, planned: Plan, kind: Kind, generator: Generator, progress: Progress | None) -> None:
+    """Draw the images that are missing, build the files of the kind, and record the facts."""
+    splits = planned.splits(draft.drawn)
+    drawing = _counter(progress, "Drawing", sum(split.drawn() for split in splits), planned.n)
+    for split in splits:
+        split.draw(generator, drawing)
+    if kind.build:
+        shutil.rmtree(draft.built, ignore_errors=True)
+        draft.built.mkdir()
+        writing = _counter(progress, "Writing", 0, planned.n)
+        for split in splits:
+            kind.build(draft.built, split, writing)
+    facts = {split.name: split.facts() for split in splits}
+    draft.finish({"command": planned.command(generator), "splits": facts})
+
+
+def _counter(progress: Progress | None, step: str, done: int, n: int) -> Callable[[int], None]:
+    """Return a function that adds a number of images to those `done` and reports the sum."""
 
     def add(images: int) -> None:
         nonlocal done
         done += images
         if progress:
-            progress(what, done, n)
+            progress(step, done, n)
 
     add(0)
     return add

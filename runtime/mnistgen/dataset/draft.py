@@ -1,11 +1,11 @@
-"""A dataset that is being made: a folder within its own, from which an interrupted one is gone on with.
+"""A dataset in progress: a folder inside its target folder, from which an interrupted one is resumed.
 
-OUT/.unfinished/settings.json    what is being made
-OUT/.unfinished/idx/             the digits as they are drawn
-OUT/.unfinished/KIND/            what is built of them; once it has a dataset.json, it is whole, and is moved into OUT
-OUT/.unfinished/replaced/        what stood in its place
+OUT/.unfinished/settings.json    what is being written
+OUT/.unfinished/idx/             images as they are drawn
+OUT/.unfinished/KIND/            files built from them; complete once it holds dataset.json; then moved into OUT
+OUT/.unfinished/replaced/        the dataset that was in OUT before
 
-Each file or folder is moved by one rename, dataset.json last: where that stands, the dataset is whole.
+Each file or folder is moved by one rename, dataset.json last. So if OUT holds dataset.json, the dataset is complete.
 """
 
 import json
@@ -20,23 +20,29 @@ _FACTS = "dataset.json"
 
 
 class Draft:
-    """The unfinished dataset of `settings` in the folder `out`: begun, or gone on with where there is one.
+    """The unfinished dataset in a folder: a new one, or one to resume.
 
-    Raises InputError where there is one of other settings, and OutputError where another process is at work, or `out`
-    holds a finished dataset, or files that are no dataset's. To `overwrite` replaces datasets, but no other files.
+    Args:
+        out: Target folder.
+        settings: Everything that the dataset's bytes depend on.
+        overwrite: Replace datasets in `out`, but no other files.
+
+    Raises:
+        InputError: `out` holds an unfinished dataset with other settings.
+        OutputError: Another process is writing to `out`, or it holds a finished dataset or other files of these names.
     """
 
     def __init__(self, out: Path, settings: dict[str, Any], overwrite: bool):
         self._out, self._settings, self._kind = out, settings, settings["kind"]
         self._folder = out / ".unfinished"
         self.drawn = self._folder / "idx" / "MNIST" / "raw"
-        """Folder to draw into."""
+        """Folder for the images as they are drawn."""
         self.built = self._folder / self._kind
-        """Folder of what shall stand in `out`."""
+        """Folder of the files to move into `out`."""
         if out.exists() and not out.is_dir():
-            raise OutputError(f"{out} is a file: name a folder for the dataset.")
-        if not any(map(self._is_whole, KINDS)):  # where one is, it was on its way into `out`
-            if (self._folder / "replaced").exists():  # where this is, it had arrived there
+            raise OutputError(f"{out} is a file; expected a folder", code="output-not-a-folder")
+        if not any(map(self._is_whole, KINDS)):  # else one was being moved into `out`
+            if (self._folder / "replaced").exists():  # the move was complete
                 shutil.rmtree(self._folder)
             self._check_place(overwrite)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -49,51 +55,58 @@ class Draft:
 
     @property
     def whole(self) -> bool:
-        """Whether all is built, and nothing left to do but to publish it."""
+        """Whether everything is built and only has to be moved."""
         return self._is_whole(self._kind)
 
     def finish(self, facts: dict[str, Any]) -> None:
-        """Say that all is built, and what else than the settings shall stand in dataset.json."""
+        """Mark the files as complete, with these facts, besides the settings, in dataset.json."""
         _write_json(self.built / _FACTS, {**self._settings, **facts})
 
     def publish(self) -> dict[str, Any]:
-        """Move what is built into `out`, to replace what stands there; return what dataset.json says."""
+        """Move the files into `out`, replacing a former dataset; return the facts in dataset.json."""
         self._move(self._kind)
-        self.close()  # as Windows removes no open file
+        self.close()  # Windows cannot remove an open file
         shutil.rmtree(self._folder, ignore_errors=True)
         return _read_json(self._out / _FACTS)
 
     def close(self) -> None:
-        """Let other processes go on with it."""
+        """Unlock the folder for other processes."""
         self._lock.close()
 
     def _is_whole(self, kind: str) -> bool:
         return (self._folder / kind / _FACTS).exists()
 
     def _check_place(self, overwrite: bool) -> None:
-        """See that nothing is in the way that must not be replaced."""
+        """Raise OutputError if `out` holds something that must not be replaced."""
         ours = _names(self._out / _FACTS)
         for name in (_FACTS, *KINDS[self._kind].entries):
             if (self._out / name).exists() and name not in ours:
-                raise OutputError(f"{self._out / name} is there, and no dataset of mnistgen's: name another folder.")
+                raise OutputError(
+                    f"{self._out / name} exists and is not a dataset of mnistgen",
+                    code="output-exists",
+                    remedy="Name another folder",
+                )
         if ours and not overwrite:
             raise OutputError(
-                f"{self._out} holds a finished dataset: name another folder, or replace it with --overwrite."
+                f"{self._out} holds a finished dataset",
+                code="dataset-exists",
+                remedy="Name another folder, or replace it with --overwrite",
             )
 
     def _begin(self, overwrite: bool) -> None:
-        """Go on with what is there, or begin anew."""
+        """Resume, or start from the beginning."""
         path = self._folder / "settings.json"
         former = _read_json(path) if path.exists() else {}
         if former != self._settings:
             if path.exists() and not overwrite:
                 raise InputError(
-                    f"{self._out} holds an unfinished dataset of other settings "
-                    f"({_difference(former, self._settings)}): go on with those, name another folder, or begin anew "
-                    "with --overwrite."
+                    f"{self._out} holds an unfinished dataset with other settings "
+                    f"({_difference(former, self._settings)})",
+                    code="dataset-settings-mismatch",
+                    remedy="Resume with its settings, name another folder, or start again with --overwrite",
                 )
             for kind in filter(self._is_whole, KINDS):
-                self._move(kind)  # since part of it may stand in `out` already
+                self._move(kind)  # part of it may be in `out` already
             for folder in (*KINDS, "replaced"):
                 shutil.rmtree(self._folder / folder, ignore_errors=True)
             _write_json(path, self._settings)
@@ -104,7 +117,7 @@ class Draft:
         built, replaced = self._folder / kind, self._folder / "replaced"
         replaced.mkdir(exist_ok=True)
         for name in _names(self._out / _FACTS) or _names(replaced / _FACTS):
-            is_new = name in KINDS[kind].entries and not (built / name).exists()  # as an interrupted call has moved it
+            is_new = name in KINDS[kind].entries and not (built / name).exists()  # moved by an interrupted call
             if (self._out / name).exists() and not is_new:
                 (self._out / name).replace(replaced / name)
         for name in (*KINDS[kind].entries, _FACTS):
@@ -113,19 +126,19 @@ class Draft:
 
 
 def _names(facts: Path) -> tuple[str, ...]:
-    """The names in the folder of a dataset whose dataset.json is `facts`; none where that is not mnistgen's."""
+    """Return the names of the files of the dataset with this dataset.json; none if it is not a dataset of mnistgen."""
     kind = str(_read_json(facts).get("kind"))
     return (_FACTS, *KINDS[kind].entries) if kind in KINDS else ()
 
 
 def _difference(former: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Such as: seed 1, not 2."""
+    """Return the differences in words, such as "seed is 1, not 2"."""
     different = [key for key in wanted if former.get(key) != wanted[key]]
-    return "; ".join(f"{key} {former.get(key, 'unknown')}, not {wanted[key]}" for key in different)
+    return "; ".join(f"{key} is {former.get(key, 'unknown')}, not {wanted[key]}" for key in different)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """The object in the file; empty where it holds none."""
+    """Return the JSON object in the file; empty if it holds none."""
     try:
         read = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
@@ -140,7 +153,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _lock(path: Path, out: Path) -> IO[bytes]:
-    """The file, open, and locked until it is closed; raises OutputError where another process has locked it."""
+    """Open a file and lock it until it is closed; raise OutputError if another process has locked it."""
     file = path.open("wb")
     try:
         import fcntl
@@ -150,5 +163,9 @@ def _lock(path: Path, out: Path) -> IO[bytes]:
         pass
     except BlockingIOError as error:
         file.close()
-        raise OutputError(f"Another process writes a dataset to {out}: wait for it, or name another folder.") from error
+        raise OutputError(
+            f"Another process is writing a dataset to {out}",
+            code="dataset-locked",
+            remedy="Wait for it, or name another folder",
+        ) from error
     return file

@@ -1,4 +1,4 @@
-"""The kinds of dataset, each built from the IDX files that the digits were drawn into."""
+"""The kinds of dataset; each is built from the IDX files that the images were drawn into."""
 
 import json
 import zipfile
@@ -15,7 +15,7 @@ from mnistgen.errors import InputError, MissingPackageError
 from mnistgen.output.images import encode_png
 
 Build = Callable[[Path, Split, Callable[[int], None]], None]
-"""Writes a split into a folder, and tells how many images it has added."""
+"""Writes a split into a folder, and reports how many images it has added."""
 
 
 @dataclass(frozen=True)
@@ -23,31 +23,37 @@ class Kind:
     """A kind of dataset."""
 
     entries: tuple[str, ...]
-    """What it puts into its folder."""
+    """Names of its files and folders."""
     build: Build | None
-    """None where the drawn files are what is wanted."""
-    extra: str | None = None
+    """None if the IDX files themselves are the result."""
+    package: str | None = None
     """Package that it needs besides mnistgen's own; the extra of the kind's name installs it."""
 
 
-def named(name: str) -> Kind:
-    """The kind called `name`; raises InputError, which names those that there are, and MissingPackageError."""
+def find_kind(name: str) -> Kind:
+    """Return the kind called `name`.
+
+    Raises:
+        InputError: There is no such kind.
+        MissingPackageError: Its package is not installed.
+    """
     if name not in KINDS:
-        raise InputError(f"There is no kind of dataset {name!r}: choose one of {', '.join(KINDS)}.")
+        raise InputError(f"kind is {name!r}; expected one of {', '.join(KINDS)}", code="unknown-kind")
     kind = KINDS[name]
     try:
-        if kind.extra:
-            import_module(kind.extra)
+        if kind.package:
+            import_module(kind.package)
     except ImportError as error:
         raise MissingPackageError(
-            f"A dataset of the kind {name} needs {kind.extra}, which cannot be imported ({error}): "
-            f"pip install 'mnistgen[{name}]'."
+            f"A {name} dataset needs {kind.package}, which cannot be imported ({error})",
+            code="package-missing",
+            remedy=f"Run pip install 'mnistgen[{name}]'",
         ) from error
     return kind
 
 
 def _build_npz(folder: Path, split: Split, progress: Callable[[int], None]) -> None:
-    """Two arrays of mnist.npz, not compressed: so its bytes depend on no version of zlib."""
+    """Add two arrays to mnist.npz, uncompressed, so that its bytes do not depend on the version of zlib."""
     with zipfile.ZipFile(folder / "mnist.npz", "a") as archive:
         _add_array(archive, f"x_{split.name}", split.images, (split.n, 28, 28), progress)
         _add_array(archive, f"y_{split.name}", split.labels, (split.n,))
@@ -60,8 +66,8 @@ def _add_array(
     shape: tuple[int, ...],
     progress: Callable[[int], None] = lambda added: None,
 ) -> None:
-    member = zipfile.ZipInfo(f"{name}.npy")  # of 1980, whenever it is made
-    member.create_system = 3  # and wherever
+    member = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, whenever it is written
+    member.create_system = 3  # and on whatever system
     with archive.open(member, "w", force_zip64=True) as file:
         facts: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, facts)
@@ -72,10 +78,10 @@ def _add_array(
 
 
 def _build_png(folder: Path, split: Split, progress: Callable[[int], None]) -> None:
-    """A file for each image, in a folder for each digit, numbered in the order of the other kinds."""
+    """Write a file for each image, in a folder for each digit, numbered in the order of the other kinds."""
     (folder / split.name).mkdir()
     for digit, count in enumerate(split.counts):
-        if count:  # torchvision's ImageFolder refuses empty ones
+        if count:  # torchvision's ImageFolder refuses empty folders
             (folder / split.name / str(digit)).mkdir()
     number = 0
     for images, labels in split.blocks():
@@ -86,7 +92,7 @@ def _build_png(folder: Path, split: Split, progress: Callable[[int], None]) -> N
 
 
 def _build_parquet(folder: Path, split: Split, progress: Callable[[int], None]) -> None:
-    """A table of PNG files and labels, as Hugging Face's datasets has them, which then knows that they are images."""
+    """Write a table of PNG files and labels that Hugging Face's datasets recognises as images and class labels."""
     import pyarrow
     from pyarrow import parquet
 
@@ -108,5 +114,5 @@ KINDS = {
     "idx": Kind(("MNIST",), None),
     "npz": Kind(("mnist.npz",), _build_npz),
     "png": Kind(("train", "test"), _build_png),
-    "parquet": Kind(("train.parquet", "test.parquet"), _build_parquet, extra="pyarrow"),
+    "parquet": Kind(("train.parquet", "test.parquet"), _build_parquet, package="pyarrow"),
 }

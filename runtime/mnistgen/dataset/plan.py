@@ -1,4 +1,4 @@
-"""What is asked for when a dataset is: checked, counted, and written down."""
+"""Validate the arguments of a dataset and compute its counts."""
 
 import math
 import operator
@@ -12,36 +12,37 @@ from mnistgen.dataset.labels import apportion
 from mnistgen.dataset.split import Split
 from mnistgen.errors import InputError
 from mnistgen.generator import Generator
+from mnistgen.request import Request
 
 MOST = 2**31 - 1
-"""Images of a dataset at most: as many as every reader of IDX files can count."""
+"""Maximum number of images: a signed 32-bit integer, which every reader of IDX files can hold."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A dataset to be written."""
+    """A dataset to write."""
 
     counts: list[int]
-    """Images of each digit, in both sets."""
-    of_test: list[int]
-    """Those of the test set."""
+    """Images of each digit in both sets."""
+    test_counts: list[int]
+    """Images of each digit in the test set."""
     seed: int
     kind: str
 
     @property
     def n(self) -> int:
-        """Images in all."""
+        """Number of images in both sets."""
         return sum(self.counts)
 
     def settings(self, generator: Generator) -> dict[str, Any]:
-        """All that the dataset's bytes depend on."""
+        """Return everything that the dataset's bytes depend on."""
         from mnistgen import __version__
         from mnistgen.inference.session import version
 
         return {
             "kind": self.kind,
             "n": self.n,
-            "test": sum(self.of_test),
+            "test": sum(self.test_counts),
             "digits": self.counts,
             "seed": self.seed,
             "model": generator.model.name,
@@ -52,41 +53,47 @@ class Plan:
         }
 
     def splits(self, folder: Path) -> list[Split]:
-        """The training set and the test set, to be drawn into `folder`; its images follow the training set's."""
-        of_train = [count - tested for count, tested in zip(self.counts, self.of_test, strict=True)]
+        """Return the training set and the test set, drawn into `folder`; the test images follow the training images."""
+        train_counts = [count - test for count, test in zip(self.counts, self.test_counts, strict=True)]
         return [
-            Split("train", folder, of_train, self.seed, 0),
-            Split("test", folder, self.of_test, self.seed, sum(of_train)),
+            Split("train", folder, train_counts, self.seed, 0),
+            Split("test", folder, self.test_counts, self.seed, sum(train_counts)),
         ]
 
     def command(self, generator: Generator) -> str:
-        """What to type to make the dataset again."""
+        """Return the command that writes the dataset again."""
         device = "cpu" if generator.provider.startswith("CPU") else "gpu"
-        words = f"mnistgen dataset OUT --n {self.n} --test {sum(self.of_test)} --seed {self.seed} --kind {self.kind}"
+        words = (
+            f"mnistgen dataset OUT --n {self.n} --test {sum(self.test_counts)} --seed {self.seed} --kind {self.kind}"
+        )
         words += f" --model {generator.model.name} --device {device}"
         is_balanced = self.counts == apportion(self.n, [1] * len(self.counts))
         return words if is_balanced else f"{words} --shares {','.join(map(str, self.counts))}"
 
 
 def plan(generator: Generator, n: int, test: int | float, shares: Sequence[float] | None, seed: int, kind: str) -> Plan:
-    """The plan for these arguments of `dataset.write`; raises InputError where they are not possible."""
+    """Return the plan for these arguments of `dataset.write`; raise InputError if one is invalid."""
     classes = generator.model.classes
     if not classes:
         raise InputError(
-            f"The {generator.model.name} draws whatever comes, so its digits have no labels: take the cgan."
+            f"The {generator.model.name} is unconditional, so its images have no labels",
+            code="model-unconditional",
+            remedy="Use the cgan",
         )
-    generator.stream(n, seed=seed)  # draws nothing, but refuses what `generate` would
-    n, seed = operator.index(n), operator.index(seed)
+    request = Request.validate(generator.model, n, None, seed, 0)
+    n, seed = request.n, request.seed
     if n > MOST:
         raise InputError(
-            f"{n} digits are too many for one dataset: ask for {MOST} at most, and go on with another seed."
+            f"n is {n}; expected at most {MOST} in one dataset",
+            code="too-large",
+            remedy="Continue with another seed in another folder",
         )
     counts = apportion(n, _fractions(shares, classes))
     return Plan(counts, apportion(_test_size(test, n), counts), seed, kind)
 
 
 def _fractions(shares: Sequence[float] | None, classes: int) -> list[Fraction]:
-    """The shares as the fractions that they look like: 0.1 is a tenth, which no float is."""
+    """Return the shares as exact fractions of their decimal digits: 0.1 is a tenth, which no float is."""
     if shares is None:
         return [Fraction(1)] * classes
     try:
@@ -96,14 +103,16 @@ def _fractions(shares: Sequence[float] | None, classes: int) -> list[Fraction]:
     except (TypeError, ValueError):
         pass
     raise InputError(
-        f"{shares!r} are not the shares of {classes} digits: give {classes} numbers, none negative and not all 0."
+        f"shares is {shares!r}; expected {classes} numbers, none negative and not all 0", code="invalid-shares"
     )
 
 
 def _test_size(test: int | float, n: int) -> int:
-    """How many of `n` images are the test set."""
+    """Return the number of test images among `n`."""
     is_share = isinstance(test, float) and 0 <= test < 1
     size = round(test * n) if is_share else test
     if not isinstance(size, SupportsIndex) or not 0 <= operator.index(size) < n:
-        raise InputError(f"{test} is no test set of {n} digits: give a count from 0 to {n - 1}, or a share like 0.1.")
+        raise InputError(
+            f"test is {test}; expected a count from 0 to {n - 1}, or a share such as 0.1", code="invalid-test-size"
+        )
     return operator.index(size)

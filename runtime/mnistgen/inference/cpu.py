@@ -1,4 +1,4 @@
-"""What this process may use of its machine."""
+"""The CPU that this process may use."""
 
 import math
 import os
@@ -7,20 +7,23 @@ from pathlib import Path
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: those of its affinity, or fewer where a cgroup quota allows less; at least 1."""
+    """Return the number of cores of the process's affinity, or fewer if a cgroup quota allows less; at least 1."""
     try:
         allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no such call
         allowed = os.cpu_count() or 1
-    return max(1, math.ceil(min(allowed, _granted_cores(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")))))
+    return max(1, math.ceil(min(allowed, _cgroup_cores(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")))))
 
 
-def _granted_cores(root: Path, membership: Path) -> float:
-    """Cores' worth of time that the process's control groups grant it; infinite without a quota.
+def _cgroup_cores(root: Path, membership: Path) -> float:
+    """Return the CPU quota of the process's control groups in cores; infinite without a quota.
 
-    `membership` names the process's group below `root`; in version 2 a group's quota binds its subgroups, too. Of
-    version 1 the group that a container shows at `root` is read. Source: the Linux kernel's documentation of cgroup v2
-    (`cpu.max`) and v1 (`cpu.cfs_quota_us`).
+    In version 2, the quota of a group also limits its subgroups. In version 1, the group that a container shows at
+    `root` is read. Source: the Linux kernel's documentation of cgroup v2 (`cpu.max`) and v1 (`cpu.cfs_quota_us`).
+
+    Args:
+        root: Mount point of the control groups.
+        membership: File that names the process's group below `root`.
     """
     try:
         own = root / membership.read_text().rpartition("0::/")[2].strip()
@@ -32,7 +35,7 @@ def _granted_cores(root: Path, membership: Path) -> float:
 
 
 def _quota(*files: Path) -> float:
-    """The quota by the period that the files give, in cores; infinite where there is none."""
+    """Return the quota divided by the period that the files hold, in cores; infinite if there is none."""
     try:
         quota, period = " ".join(file.read_text() for file in files).split()
     except (OSError, ValueError):
@@ -41,7 +44,7 @@ def _quota(*files: Path) -> float:
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """Return the processor's name, if the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Running a model: how many images at a time, on how many threads, and on which sessions."""
+"""Run a model in chunks, on several threads and sessions."""
 
 import os
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mnistgen.errors import DeviceError, InputError
 from mnistgen.inference.cpu import usable_cores
-from mnistgen.inference.session import CPU, Feed, open_device, open_session, run_bound, run_session
-from mnistgen.manifest import Manifest, Model
+from mnistgen.inference.session import CPU, Inputs, open_device, open_session, run_bound, run_session
+from mnistgen.manifest import Model, ModelSource
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -20,135 +20,166 @@ if TYPE_CHECKING:
     from mnistgen.inference.cuda import Fault
 
 _CHUNK = 16
-"""Images in one run on a CPU at most: enough to fill matrix products, few enough to stay in its caches."""
-_CHUNK_OF_GPU = 256
-"""On a GPU, which a run has to fill."""
-_SHARE = 4
-"""Images that make a thread of their own worth while."""
+"""Maximum images per run on a CPU: enough for efficient matrix products, few enough for its caches."""
+_GPU_CHUNK = 256
+"""Maximum images per run on a GPU, which needs more work to be busy."""
+_LEAST_PER_THREAD = 4
+"""Images from which another thread pays off."""
 _HEAVY = 50_000_000
-"""Floating-point operations of an image from which on it pays to share out the work within one run."""
+"""Floating-point operations per image from which it pays to split one run among threads."""
+
+MakeInputs = Callable[[slice], Inputs]
+OnChunk = Callable[[slice, NDArray[np.float32]], None]
 
 
 class Engine:
-    """A model ready to run. Threads may share it; a process that inherits or unpickles it opens its own."""
+    """A model that is ready to run.
 
-    def __init__(self, manifest: Manifest, model: Model, device: str, threads: int | None = None):
-        self._manifest = manifest
+    Threads may share it. A process that inherits or unpickles it opens its own sessions.
+    """
+
+    def __init__(self, source: ModelSource, model: Model, device: str, threads: int | None = None):
+        self._source = source
         self._model = model
         self._device = device
         self._threads = threads
-        self._opened: dict[int, _Opened] = {}  # by process: what a child inherits may have been forked in mid-run
+        self._states: dict[int, _ProcessState] = {}  # by process: a fork may copy a state in the middle of a run
         self._closed = False
-        self._here()
+        self._state()
 
     @property
     def provider(self) -> str:
-        """ONNX Runtime's name of what the model runs on, such as "CPUExecutionProvider"."""
-        return self._here().provider
+        """ONNX Runtime's name of the execution provider, such as "CPUExecutionProvider"."""
+        return self._state().provider
 
     @property
     def fault(self) -> "Fault | None":
-        """Why the device "auto" fell back to the CPU, or None where it did not."""
-        return self._here().fault
+        """Why the device "auto" fell back to the CPU; None if it did not."""
+        return self._state().fault
 
-    def draw(self, n: int, feed: Callable[[slice], Feed], keep: Callable[[slice, NDArray[np.float32]], None]) -> None:
-        """Draw `n` images in chunks: `feed` gives a chunk's inputs, `keep` takes its digits (chunk, 28, 28) in [0, 1].
+    def draw(self, n: int, make_inputs: MakeInputs, on_chunk: OnChunk) -> None:
+        """Draw `n` images in chunks.
 
-        Both are called by several threads at once. Raises DeviceError where ONNX Runtime fails, InputError once closed.
+        Several threads may call both functions at the same time.
+
+        Args:
+            n: Number of images.
+            make_inputs: Returns the model's inputs for a chunk.
+            on_chunk: Receives a chunk and its images (chunk, 28, 28) in [0, 1].
+
+        Raises:
+            DeviceError: ONNX Runtime fails.
+            InputError: The engine is closed.
         """
-        here = self._here()
-        chunks = here.chunks(n)
+        state = self._state()
+        chunks = state.chunks(n)
         if len(chunks) == 1:
-            keep(chunks[0], self._run(here, here.lone_session(), feed(chunks[0])))
+            on_chunk(chunks[0], self._run(state, state.single_run_session(), make_inputs(chunks[0])))
             return
         try:
-            drawn = here.pool.map(lambda chunk: keep(chunk, self._run(here, here.session, feed(chunk))), chunks)
+            drawn = state.pool.map(
+                lambda chunk: on_chunk(chunk, self._run(state, state.session, make_inputs(chunk))), chunks
+            )
         except RuntimeError as error:
-            if self._closed:  # by another thread, since this one asked
-                raise self._refusal() from error
+            if self._closed:  # by another thread, in the meantime
+                raise self._closed_error() from error
             raise
-        for _ in drawn:  # raises here what was raised there
+        for _ in drawn:  # raise the exceptions of the threads
             pass
 
+    def draw_into(self, images: NDArray[np.uint8], make_inputs: MakeInputs) -> NDArray[np.uint8]:
+        """Draw one image for each of `images` (n, 28, 28), as grey levels, ink 255; return `images`."""
+
+        def on_chunk(chunk: slice, output: NDArray[np.float32]) -> None:
+            images[chunk] = np.rint(output * 255)
+
+        self.draw(len(images), make_inputs, on_chunk)
+        return images
+
     def check_open(self) -> None:
-        """Raise InputError once the engine is closed."""
-        self._here()
+        """Raise InputError if the engine is closed."""
+        self._state()
 
     def close(self) -> None:
-        """Let go of sessions and threads in this process, once what is being drawn is done; draw no more."""
+        """Release this process's sessions and threads once running calls have finished; refuse further calls."""
         self._closed = True
-        opened = self._opened.pop(os.getpid(), None)
-        if opened:
-            opened.end_threads()
+        state = self._states.pop(os.getpid(), None)
+        if state:
+            state.end_threads()
 
-    def _run(self, here: "_Opened", session: Any, feed: Feed) -> NDArray[np.float32]:
-        """One run of the model: inputs (n, ·) → digits (n, 28, 28) in [0, 1]."""
-        run = run_session if here.provider == CPU else run_bound
+    def _run(self, state: "_ProcessState", session: Any, inputs: Inputs) -> NDArray[np.float32]:
+        """Run the model once: inputs (n, ·) → images (n, 28, 28) in [0, 1]."""
+        run = run_session if state.provider == CPU else run_bound
         try:
-            return run(session, feed)[:, 0]
-        except Exception as error:  # onnxruntime's exceptions have no common base of their own
+            return run(session, inputs)[:, 0]
+        except Exception as error:  # onnxruntime's exceptions have no common base class
             raise DeviceError(
-                f"ONNX Runtime failed to run the {self._model.name} ({here.provider}): {error}"
+                f"ONNX Runtime failed to run the {self._model.name} ({state.provider}): {error}", code="run-failed"
             ) from error
 
-    def _here(self) -> "_Opened":
+    def _state(self) -> "_ProcessState":
         process = os.getpid()
-        opened = self._opened.get(process)
-        if opened is None:
+        state = self._states.get(process)
+        if state is None:
             if self._closed:
-                raise self._refusal()
-            opened = _Opened(self._manifest, self._model, self._device, self._threads)
-            opened = self._opened.setdefault(process, opened)  # atomic: of two threads' both use the first
-        return opened
+                raise self._closed_error()
+            state = _ProcessState(self._source, self._model, self._device, self._threads)
+            state = self._states.setdefault(process, state)  # atomic: concurrent threads use the same one
+        return state
 
-    def _refusal(self) -> InputError:
-        return InputError(f"This generator of the {self._model.name} is closed: load another with mnistgen.load.")
+    def _closed_error(self) -> InputError:
+        return InputError(
+            f"The generator of the {self._model.name} is closed",
+            code="generator-closed",
+            remedy="Load another with mnistgen.load",
+        )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_opened": {}}
+        return {**self.__dict__, "_states": {}}
 
 
-class _Opened:
-    """What one process has opened of a model."""
+class _ProcessState:
+    """The sessions and threads of one process."""
 
-    def __init__(self, manifest: Manifest, model: Model, device: str, threads: int | None):
-        self._manifest = manifest
+    def __init__(self, source: ModelSource, model: Model, device: str, threads: int | None):
+        self._source = source
         self._model = model
-        self._lone_runs = 0
-        self.session, self.fault = open_device(manifest.read_bytes(model), device)
+        self._single_runs = 0
+        self.session, self.fault = open_device(source.read_bytes(model), device)
         self.provider = str(self.session.get_providers()[0])
         self._threads = (threads or usable_cores()) if self.provider == CPU else 1
 
     def chunks(self, n: int) -> list[slice]:
-        """Slices of about the same size that cover `n` images, as many for each thread."""
-        largest = _CHUNK if self.provider == CPU else _CHUNK_OF_GPU
+        """Return slices of about the same size that cover `n` images, equally many for each thread."""
+        largest = _CHUNK if self.provider == CPU else _GPU_CHUNK
         rounds = -(-n // (largest * self._threads))
-        count = max(1, min(rounds * self._threads, n // _SHARE), -(-n // largest))
+        count = max(1, min(rounds * self._threads, n // _LEAST_PER_THREAD), -(-n // largest))
         bounds = (n * i // count for i in range(count + 1))
         return [slice(first, stop) for first, stop in pairwise(bounds)]
 
     @cached_property
     def pool(self) -> "ThreadPoolExecutor":
-        """Threads that each run the session on their own; idle, they sleep."""
-        from concurrent.futures import (
-            ThreadPoolExecutor,  # here, so that one digit on a command line need not wait for it
-        )
+        """Threads that each run the session by themselves; they sleep while idle."""
+        from concurrent.futures import ThreadPoolExecutor  # lazy: a single digit does not need it
 
         return ThreadPoolExecutor(self._threads, thread_name_prefix=f"mnistgen-{self._model.name}")
 
     def end_threads(self) -> None:
-        """End the pool's threads, if they were ever started, when they are done."""
+        """End the threads of the pool, if it was started, after their work."""
         if "pool" in self.__dict__:
             self.pool.shutdown()
 
-    def lone_session(self) -> Any:
-        """The session for a chunk that nothing runs beside."""
-        self._lone_runs += 1
-        if self._threads == 1 or self._model.flops < _HEAVY or self._lone_runs == 1:  # a first may be the last
+    def single_run_session(self) -> Any:
+        """Return the session for a chunk that runs alone.
+
+        For a large model this is a session that splits the run among all threads. It is opened for the second run: the
+        first may be the last.
+        """
+        self._single_runs += 1
+        if self._threads == 1 or self._model.flops < _HEAVY or self._single_runs == 1:
             return self.session
-        return self._wide_session
+        return self._threaded_session
 
     @cached_property
-    def _wide_session(self) -> Any:
-        """One that shares a run out among all threads."""
-        return open_session(self._manifest.read_bytes(self._model), "cpu", self._threads)
+    def _threaded_session(self) -> Any:
+        return open_session(self._source.read_bytes(self._model), "cpu", self._threads)

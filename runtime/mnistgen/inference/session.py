@@ -1,4 +1,4 @@
-"""ONNX Runtime: found, imported without telemetry, and opened on the device that was asked for."""
+"""Import ONNX Runtime without telemetry and open sessions on the requested device."""
 
 import contextlib
 import ctypes
@@ -16,54 +16,61 @@ if TYPE_CHECKING:
     from mnistgen.inference.cuda import Fault
 
 DEVICES = ("auto", "cpu", "gpu", "cuda")
-"""Where a model can run; "cuda" is another word for "gpu"."""
+"""Where a model can run; "cuda" is a synonym of "gpu"."""
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-Feed = dict[str, NDArray[np.float32]]
-"""Inputs of a run, (n, width) each, by name."""
-_WARNING, _FATAL = 2, 4  # severities of ONNX Runtime's log
+Inputs = dict[str, NDArray[np.float32]]
+"""Inputs of a run by name, (n, width) each."""
+_WARNING, _FATAL = 2, 4  # log severities of ONNX Runtime
 
 
 def open_session(model: bytes, device: str, threads: int = 1) -> Any:
-    """An onnxruntime.InferenceSession of `model` on `device`: "cpu", "gpu", or "auto" for the GPU if it can be used.
+    """Open an `onnxruntime.InferenceSession`.
 
-    On the CPU, `threads` share out the work of each run; with one, a run is done by the thread that calls it. Raises
-    InputError for another device, MissingPackageError without ONNX Runtime, DeviceError where "gpu" cannot be had, and
-    ArtifactError where ONNX Runtime refuses the model.
+    Args:
+        model: An ONNX file's bytes.
+        device: "cpu", "gpu" (or "cuda"), or "auto" for the GPU if it can be used.
+        threads: Threads that share each run on the CPU; with 1, the calling thread does it.
+
+    Raises:
+        InputError: The device is unknown.
+        MissingPackageError: ONNX Runtime is not installed.
+        DeviceError: The GPU was requested and cannot be used.
+        ArtifactError: ONNX Runtime refuses the model.
     """
     session, _ = open_device(model, device, threads)
     return session
 
 
 def open_device(model: bytes, device: str, threads: int = 1) -> "tuple[Any, Fault | None]":
-    """The session of `open_session`, and why it is on the CPU where "auto" tried a GPU in vain."""
+    """Open a session as `open_session` does; also return why "auto" could not use a GPU that it expected."""
     check_device(device)
     runtime = _import_runtime()
-    for_gpu = CUDA in runtime.get_available_providers()  # whether it is built for one; there may be none
+    for_gpu = CUDA in runtime.get_available_providers()  # compiled in; there may still be no GPU
     if device == "cpu" or (device == "auto" and not for_gpu):
         return _session(runtime, model, [CPU], threads), None
     session, printed = _cuda_session(runtime, model, threads) if for_gpu else (None, "")
     if session and session.get_providers()[0] == CUDA:
         return session, None
-    from mnistgen.inference import cuda  # here, since only a failure needs it
+    from mnistgen.inference import cuda  # lazy: only a failure needs it
 
     fault = cuda.diagnose(runtime, for_gpu, printed)
     if device != "auto":
-        raise DeviceError(str(fault))
+        raise DeviceError(fault.problem, code=fault.code, remedy=fault.remedy)
     return session, fault
 
 
-def run_session(session: Any, feed: Feed) -> NDArray[np.float32]:
-    """The images (n, 1, 28, 28) of one run."""
+def run_session(session: Any, inputs: Inputs) -> NDArray[np.float32]:
+    """Run a model once; return the images (n, 1, 28, 28)."""
     images: NDArray[np.float32]
-    (images,) = session.run(["image"], feed)
+    (images,) = session.run(["image"], inputs)
     return images
 
 
-def run_bound(session: Any, feed: Feed) -> NDArray[np.float32]:
-    """The same, by I/O binding: the device writes the images to where they are wanted, with no copy between."""
-    images = np.empty((len(feed["z"]), 1, 28, 28), dtype=np.float32)
+def run_bound(session: Any, inputs: Inputs) -> NDArray[np.float32]:
+    """Run a model once with I/O binding: the device writes the images to their place without another copy."""
+    images = np.empty((len(inputs["z"]), 1, 28, 28), dtype=np.float32)
     binding = session.io_binding()
-    for name, value in feed.items():
+    for name, value in inputs.items():
         binding.bind_cpu_input(name, value)
     binding.bind_output("image", "cpu", 0, np.float32, images.shape, images.ctypes.data)
     session.run_with_iobinding(binding)
@@ -73,70 +80,80 @@ def run_bound(session: Any, feed: Feed) -> NDArray[np.float32]:
 def check_device(device: str) -> None:
     """Raise InputError unless `device` is one of DEVICES."""
     if device not in DEVICES:
-        raise InputError(f"There is no device {device!r}: choose one of {', '.join(DEVICES)}.")
+        raise InputError(f"device is {device!r}; expected one of {', '.join(DEVICES)}", code="unknown-device")
 
 
 def version() -> str:
-    """ONNX Runtime's; raises MissingPackageError without it."""
+    """Return ONNX Runtime's version; raise MissingPackageError if it is not installed."""
     return str(_import_runtime().__version__)
 
 
 def _import_runtime() -> Any:
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when it is imported
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at import
     try:
         import onnxruntime
 
-        _ = onnxruntime.InferenceSession  # what is left where one of two builds was uninstalled has none
-    except Exception as error:  # a damaged package raises what it likes
+        _ = onnxruntime.InferenceSession  # missing if one of two builds was uninstalled
+    except Exception as error:  # a damaged package can raise anything
         from mnistgen.inference import cuda
 
         raise MissingPackageError(
-            f"ONNX Runtime cannot be imported ({error}): {cuda.install('cpu')}, or 'mnistgen[gpu]' for an NVIDIA GPU."
+            f"ONNX Runtime cannot be imported ({error})",
+            code="runtime-damaged" if cuda.builds() else "runtime-missing",
+            remedy=f"Run {cuda.install('cpu')}, or 'mnistgen[gpu]' for an NVIDIA GPU",
         ) from error
     return onnxruntime
 
 
 def _cuda_session(runtime: Any, model: bytes, threads: int) -> tuple[Any, str]:
-    """A session on CUDA, or on the CPU where CUDA does not start, and what ONNX Runtime printed meanwhile."""
+    """Open a session on CUDA, or on the CPU if CUDA does not start; also return what ONNX Runtime printed."""
     printed = io.StringIO()
     runtime.set_default_logger_severity(_FATAL)
     try:
-        with contextlib.redirect_stdout(printed):  # the only place where it tells what it misses
+        with contextlib.redirect_stdout(printed):  # the only place where it names missing libraries
             if hasattr(runtime, "preload_dlls"):  # since ONNX Runtime 1.21
-                runtime.preload_dlls()  # the CUDA and cuDNN libraries that the gpu extra installs
+                runtime.preload_dlls()  # the CUDA and cuDNN libraries of the gpu extra
             # Without TF32, whose rounding could move a pixel by more than the grey level that contract C4 allows.
             session = _session(runtime, model, [(CUDA, {"use_tf32": "0"}), CPU], threads)
     finally:
         runtime.set_default_logger_severity(_WARNING)  # ONNX Runtime's default
-    session.disable_fallback()  # a run that fails on the GPU shall fail, not go on elsewhere
+    session.disable_fallback()  # a run that fails on the GPU must fail, not continue on the CPU
     return session, printed.getvalue()
 
 
 def _session(runtime: Any, model: bytes, providers: list[Any], threads: int = 1) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # no thread spins between runs
-    # A model is one file (contract C2): weights beside it, which no SHA-256 covers, are not found where nothing can be.
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # threads do not spin between runs
+    # A model is one file (contract C2). External weights, which no SHA-256 covers, are looked up where nothing can be.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
-    options.log_severity_level = _FATAL  # what goes wrong is told by our own errors
+    options.log_severity_level = _FATAL  # our own errors say what went wrong
     try:
         session = runtime.InferenceSession(model, options, providers=providers)
-    except Exception as error:  # onnxruntime's exceptions have no common base of their own
-        raise ArtifactError(f"ONNX Runtime {runtime.__version__} cannot open the model: {error}") from error
+    except Exception as error:  # onnxruntime's exceptions have no common base class
+        raise _refused(runtime.__version__, str(error)) from error
     if threads > 1:
         _threaded.add(session)
     return session
+
+
+def _refused(runtime_version: str, reason: str) -> ArtifactError:
+    # ONNX Runtime raises the same class for every reason, so only its text tells them apart.
+    codes = {"IR version": "ir-unsupported", "opset": "opset-unsupported"}
+    code = next((code for words, code in codes.items() if words in reason), "model-refused")
+    problem = f"ONNX Runtime {runtime_version} cannot open the model: {reason}"
+    return ArtifactError(problem, code=code, remedy="" if code == "model-refused" else "Upgrade ONNX Runtime")
 
 
 _threaded: WeakSet[Any] = WeakSet()
 """Sessions with threads of their own, which a forked child inherits without these threads."""
 
 
-def _abandon_inherited() -> None:
-    """Keep a child from taking them down when it ends: it would wait for threads that do not exist."""
+def _keep_inherited() -> None:
+    """Keep a forked child from destroying these sessions at exit: it would wait for threads that do not exist."""
     for session in _threaded:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_abandon_inherited)
+    os.register_at_fork(after_in_child=_keep_inherited)

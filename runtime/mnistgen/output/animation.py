@@ -1,4 +1,4 @@
-"""Moving pictures: GIF and WebP."""
+"""Encode animations as GIF or WebP."""
 
 import io
 from typing import Any
@@ -8,47 +8,66 @@ from numpy.typing import NDArray
 
 from mnistgen.errors import InputError, MissingPackageError
 
-ENDINGS = (".gif", ".webp")
-_LARGEST = {".gif": 65_535, ".webp": 16_383}
-"""Pixels that the formats' own fields for width and height can tell."""
+FORMATS = ("gif", "webp")
+_LARGEST = {"gif": 65_535, "webp": 16_383}
+"""Largest width and height that the format's header can hold."""
 DESCRIPTION = 0x010E
-"""EXIF's tag ImageDescription, where a WebP keeps its metadata."""
+"""EXIF tag ImageDescription, in which a WebP carries its metadata."""
 
 
 def encode(
-    frames: NDArray[np.uint8], ending: str, milliseconds: int, loop: bool = True, metadata: str | None = None
+    frames: NDArray[np.uint8], format: str, milliseconds: int, loop: bool = True, metadata: str | None = None
 ) -> bytes:
-    """Frames (n, height, width), uint8, as a file of the kind `ending` (one of ENDINGS), to the last bit the same.
+    """Encode frames as an animation; a single frame gives a still image. Both formats are lossless here.
 
-    Each frame is shown for as many `milliseconds`, over and over if it is to `loop`; one alone is a still. `metadata`
-    is ASCII text that the file carries: a GIF as its comment, a WebP as EXIF's description. Raises InputError for
-    frames larger than the format allows, MissingPackageError without Pillow, or where Pillow was built without WebP.
+    Args:
+        frames: Frames (n, height, width), uint8.
+        format: One of FORMATS.
+        milliseconds: Time for which each frame is shown.
+        loop: Repeat without end.
+        metadata: ASCII text that the file carries: in a GIF as its comment, in a WebP as EXIF's description.
 
-    >>> animation.encode(frames, ".gif", milliseconds=50)
+    Raises:
+        InputError: The frames are larger than the format allows.
+        MissingPackageError: Pillow is not installed, or built without WebP.
+
+    >>> animation.encode(frames, "gif", milliseconds=50)
     """
+    Image = _pillow(format)  # noqa: N806  # a module
+    _, height, width = frames.shape
+    if max(height, width) > _LARGEST[format]:
+        raise InputError(
+            f"The image has {width}×{height} pixels; expected at most {_LARGEST[format]} per side in a {format}",
+            code="too-large",
+            remedy="Use a smaller scale, or a png",
+        )
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    options: dict[str, Any] = {"save_all": True, "append_images": others, "duration": milliseconds}
+    if format == "webp":
+        options |= {"lossless": True, "loop": 0 if loop else 1}  # 0 means forever
+    elif loop:
+        options["loop"] = 0  # a GIF that plays once has no such field
+    if metadata is not None:
+        options |= {"exif": _exif(metadata)} if format == "webp" else {"comment": metadata}
+    file = io.BytesIO()
+    first.save(file, format, **options)
+    return file.getvalue()
+
+
+def _pillow(format: str) -> Any:
     try:
         from PIL import Image, features
     except ImportError as error:
-        raise MissingPackageError("Pillow is not installed: pip install pillow.") from error
-    if ending == ".webp" and not features.check("webp"):
-        raise MissingPackageError("This Pillow was built without WebP: pip install --force-reinstall pillow.")
-    _, height, width = frames.shape
-    if max(height, width) > _LARGEST[ending]:
-        raise InputError(
-            f"{width}×{height} pixels are more than the {_LARGEST[ending]} that a {ending[1:]} has at most on a side: "
-            "take a smaller scale, or a png."
+        raise MissingPackageError(
+            "Pillow is not installed", code="pillow-missing", remedy="Run pip install pillow"
+        ) from error
+    if format == "webp" and not features.check("webp"):
+        raise MissingPackageError(
+            "This Pillow is built without WebP",
+            code="pillow-without-webp",
+            remedy="Run pip install --force-reinstall pillow",
         )
-    first, *others = (Image.fromarray(frame) for frame in frames)
-    file = io.BytesIO()
-    options: dict[str, Any] = {"save_all": True, "append_images": others, "duration": milliseconds}
-    if ending == ".webp":
-        options |= {"lossless": True, "loop": 0 if loop else 1}  # 0 is for ever
-    elif loop:
-        options["loop"] = 0  # a GIF that shall not loop says nothing of it
-    if metadata is not None:
-        options |= {"exif": _exif(metadata)} if ending == ".webp" else {"comment": metadata}
-    first.save(file, ending[1:], **options)
-    return file.getvalue()
+    return Image
 
 
 def _exif(metadata: str) -> bytes:
@@ -56,4 +75,4 @@ def _exif(metadata: str) -> bytes:
 
     exif = Image.Exif()
     exif[DESCRIPTION] = metadata
-    return exif.tobytes().removeprefix(b"Exif\0\0")  # which is JPEG's; a WebP's chunk begins with TIFF's header
+    return exif.tobytes().removeprefix(b"Exif\0\0")  # JPEG's prefix; a WebP chunk begins with TIFF's header

@@ -1,4 +1,8 @@
-"""Writing files whole or not at all (contract C6)."""
+"""Write files atomically (contract C6).
+
+The content goes to a temporary file next to the target, which is then renamed. A rename is atomic: at any time, the
+target holds either its old content or all of the new one, even if the disk is full or the process is killed.
+"""
 
 import contextlib
 import os
@@ -8,12 +12,12 @@ from mnistgen.errors import OutputError
 
 
 def write_whole(path: Path, content: bytes, option: str = "--out") -> None:
-    """Write `content` to `path`, where stands all of it afterwards, or what stood there before.
+    """Replace the file at `path` by `content`, or leave it as it was. Devices and named pipes are written directly.
 
-    A device or a named pipe is written to as it is. Raises OutputError where the file cannot be written, which says to
-    name another one by the command's `option`.
+    Raises:
+        OutputError: The file cannot be written; the remedy names the command's `option`.
     """
-    real = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
+    real = Path(os.path.realpath(path))  # keep a symbolic link and replace its target
     temporary = real.with_name(f".mnistgen-{os.getpid()}.part")
     try:
         if path.exists() and not path.is_file():
@@ -22,18 +26,29 @@ def write_whole(path: Path, content: bytes, option: str = "--out") -> None:
         temporary.write_bytes(content)
         temporary.replace(real)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{path} cannot be written ({reason}): name another file with {option}.") from error
+        raise _not_writable(path, error.strerror or str(error), option) from error
     finally:
-        with contextlib.suppress(OSError):  # where it cannot be deleted it could not be made either
+        with contextlib.suppress(OSError):  # if it cannot be deleted, it could not be created
             temporary.unlink(missing_ok=True)
 
 
 def check_folder(path: Path, option: str = "--out") -> None:
-    """Raise OutputError where there is no folder to write `path` to: before the work that the file is for."""
+    """Raise OutputError if the folder of `path` does not exist: before the work that the file is for."""
     try:
         is_folder = path.parent.is_dir()
     except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}): name another file with {option}.") from error
+        raise _not_writable(path, error.strerror, option) from error
     if not is_folder:
-        raise OutputError(f"There is no folder {path.parent} to write to: make it, or name another file with {option}.")
+        raise OutputError(
+            f"The folder {path.parent} does not exist",
+            code="folder-missing",
+            remedy=f"Create it, or name another file with {option}",
+        )
+
+
+def _not_writable(path: Path, reason: str | None, option: str) -> OutputError:
+    return OutputError(
+        f"{path} cannot be written ({reason})",
+        code="output-not-writable",
+        remedy=f"Name another file with {option}",
+    )

@@ -1,8 +1,8 @@
-"""The kinds of files that digits are written to: a function for each."""
+"""Encode images in each file format."""
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,8 @@ from numpy.typing import NDArray
 from mnistgen.errors import InputError
 from mnistgen.output import images
 
-if TYPE_CHECKING:
-    from mnistgen.provenance import Record
-
 Frames = NDArray[np.uint8]
-"""Digits (n, 28, 28), ink 255, or one text (1, 28, width)."""
+"""Images (n, 28, 28), ink 255, or one text (1, 28, width)."""
 
 LAYOUT = {
     "png": ("scale", "columns"),
@@ -25,117 +22,143 @@ LAYOUT = {
     "svg": ("scale", "columns"),
     "txt": ("columns",),
 }
-"""The kinds, and what each lets one choose of its layout."""
+"""The formats, and the layout options of each."""
 CARRIERS = ("png", "gif", "webp", "npz")
-"""Kinds that carry a record of how they were drawn."""
+"""Formats that carry metadata."""
 TEXTS = ("svg", "txt")
-"""Kinds that a terminal can show."""
+"""Formats that a terminal can show."""
 MOST_DIGITS = 1000
-"""Digits in one picture at most; more belong into an array of the API."""
+"""Maximum number of digits in one file; for more, use arrays."""
 MOST_PIXELS = 89_000_000
-"""Pixels in one picture at most, a byte each; Pillow takes larger ones for attacks."""
+"""Maximum number of pixels, one byte each, in one file; Pillow considers larger images an attack."""
 MOST_SCALE = 64
 SCALE = 8
-"""Enlargement of a picture for which none is asked."""
+"""Default scale."""
 MILLISECONDS = 500
-"""For which a moving picture shows each digit."""
+"""Time for which an animation shows each digit."""
 
 
-def kind_of(out: Path | None, asked: str | None) -> str:
-    """The kind of file to write: the one `asked` for, else what `out` ends in, else png.
+class Layout(NamedTuple):
+    """How images are arranged in a file."""
 
-    Raises InputError where the two contradict each other, and for endings of no kind.
+    format: str
+    """One of LAYOUT."""
+    scale: int = 1
+    """Side of a pixel."""
+    columns: int = images.COLUMNS
+    """Images in a full row of a grid."""
+    invert: bool = False
+    """Black ink on white."""
+
+
+def format_of(out: Path | None, requested: str | None) -> str:
+    """Return the format of a file: the `requested` one, else the suffix of `out`, else png.
+
+    Raises:
+        InputError: The two contradict each other, or the suffix is unknown.
     """
-    ending = out.suffix.lower().removeprefix(".") if out else ""
-    if asked and ending not in ("", asked):
-        raise InputError(f"{out} is no {asked} file: give --out a name that ends in .{asked}, or leave out --format.")
-    if out is None or str(out) == "-":
-        return asked or "png"
-    if not asked and ending not in LAYOUT:
+    suffix = out.suffix.lower().removeprefix(".") if out else ""
+    if requested and suffix not in ("", requested):
         raise InputError(
-            f"{out} is no file that mnistgen writes: end --out in {', '.join(f'.{kind}' for kind in LAYOUT)}."
+            f"--out is {out}; expected a name that ends in .{requested}, the --format", code="format-mismatch"
         )
-    return asked or ending
+    if out is None or str(out) == "-":
+        return requested or "png"
+    if not requested and suffix not in LAYOUT:
+        raise InputError(
+            f"--out is {out}; expected a name that ends in {', '.join(f'.{known}' for known in LAYOUT)}",
+            code="unknown-format",
+        )
+    return requested or suffix
 
 
-def encode(frames: Frames, record: "Record", metadata: bool = True) -> bytes:
-    """The bytes of a file of the record's format and layout; equal arguments give equal bytes.
+def encode(
+    frames: Frames, layout: Layout, *, digits: tuple[int, ...] | None = None, metadata: str | None = None
+) -> bytes:
+    """Encode images as a file; equal arguments give equal bytes.
 
-    Unless without `metadata`, one of CARRIERS carries the record. Raises MissingPackageError without Pillow,
-    and InputError for frames larger than the format allows.
+    Args:
+        frames: Images (n, 28, 28), or one text (1, 28, width); ink 255.
+        layout: Format and arrangement.
+        digits: Label of each image, for npz.
+        metadata: ASCII text that the file carries if its format is one of CARRIERS.
+
+    Raises:
+        MissingPackageError: Pillow is not installed.
+        InputError: The images are larger than the format allows.
     """
-    return _ENCODERS[record.format](frames, record, record.to_json() if metadata else None)
+    match layout.format:
+        case "png":
+            return images.encode_png(_sheet(frames, layout, layout.scale), metadata)
+        case "gif" | "webp":
+            return _animation(frames, layout, metadata)
+        case "npy":
+            return _npy(_shown(frames, layout))
+        case "npz":
+            return _npz(_shown(frames, layout), digits, metadata)
+        case "svg":
+            return _svg(_sheet(frames, layout), layout.scale, paper=255 if layout.invert else 0)
+        case _:
+            return _txt(_sheet(frames, layout))
 
 
-def _png(frames: Frames, record: "Record", metadata: str | None) -> bytes:
-    return images.encode_png(_sheet(frames, record, record.scale), metadata)
+def _animation(frames: Frames, layout: Layout, metadata: str | None) -> bytes:
+    from mnistgen.output import animation  # lazy: a PNG does not need it
+
+    large = _shown(frames, layout).repeat(layout.scale, 1).repeat(layout.scale, 2)
+    return animation.encode(large, layout.format, MILLISECONDS, metadata=metadata)
 
 
-def _animation(frames: Frames, record: "Record", metadata: str | None) -> bytes:
-    """A GIF or WebP, a frame for each digit."""
-    from mnistgen.output import animation
-
-    large = _shown(frames, record).repeat(record.scale, 1).repeat(record.scale, 2)
-    return animation.encode(large, f".{record.format}", MILLISECONDS, metadata=metadata)
-
-
-def _npy(frames: Frames, record: "Record", metadata: str | None) -> bytes:
+def _npy(frames: Frames) -> bytes:
     file = io.BytesIO()
-    np.save(file, _shown(frames, record))
+    np.save(file, frames)
     return file.getvalue()
 
 
-def _npz(frames: Frames, record: "Record", metadata: str | None) -> bytes:
-    arrays: dict[str, NDArray[np.generic]] = {"images": _shown(frames, record)}
-    if record.digits is not None:
-        arrays["digits"] = np.array(record.digits, dtype=np.uint8)
+def _npz(frames: Frames, digits: tuple[int, ...] | None, metadata: str | None) -> bytes:
+    arrays: dict[str, NDArray[np.generic]] = {"images": frames}
+    if digits is not None:
+        arrays["digits"] = np.array(digits, dtype=np.uint8)
     if metadata is not None:
         arrays["mnistgen"] = np.array(metadata)
     file = io.BytesIO()
-    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # which mistakes the names for options
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # mypy takes the names for options
     return file.getvalue()
 
 
-def _svg(frames: Frames, record: "Record", metadata: str | None) -> bytes:
-    """A rectangle for each run of equal pixels in a row, those of one grey in a group."""
-    picture = _sheet(frames, record)
+def _svg(picture: NDArray[np.uint8], scale: int, paper: int) -> bytes:
+    """Encode a picture (height, width) as a rectangle for each run of equal pixels in a row, grouped by grey level."""
     height, width = picture.shape
     begins = np.ones(picture.shape, dtype=bool)
     begins[:, 1:] = picture[:, 1:] != picture[:, :-1]
     y, x = np.nonzero(begins)  # (runs,) each
     length = np.diff(np.flatnonzero(begins), append=picture.size)
     grey = picture[y, x]
-    paper = 255 if record.invert else 0
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * record.scale}" height="{height * record.scale}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * scale}" height="{height * scale}" '
         f'viewBox="0 0 {width} {height}" shape-rendering="crispEdges">\n'
-        f'<rect width="{width}" height="{height}" fill="{_colour(paper)}"/>\n'
+        f'<rect width="{width}" height="{height}" fill="{_color(paper)}"/>\n'
     ]
     for shade in np.unique(grey[grey != paper]):
         runs = zip(x[grey == shade], y[grey == shade], length[grey == shade], strict=True)
         rectangles = "".join(f'<rect x="{x}" y="{y}" width="{length}" height="1"/>' for x, y, length in runs)
-        parts.append(f'<g fill="{_colour(shade)}">{rectangles}</g>\n')
+        parts.append(f'<g fill="{_color(shade)}">{rectangles}</g>\n')
     return "".join([*parts, "</svg>\n"]).encode()
 
 
-def _txt(frames: Frames, record: "Record", metadata: str | None) -> bytes:
-    lines = images.blocks(_sheet(frames, record)).split("\n")
+def _txt(picture: NDArray[np.uint8]) -> bytes:
+    lines = images.blocks(picture).split("\n")
     return "".join(f"{line.rstrip()}\n" for line in lines).encode()
 
 
-_ENCODERS = {
-    "png": _png, "gif": _animation, "webp": _animation, "npy": _npy, "npz": _npz, "svg": _svg, "txt": _txt,
-}  # fmt: skip
+def _sheet(frames: Frames, layout: Layout, scale: int = 1) -> NDArray[np.uint8]:
+    """Arrange all images in one picture (height, width)."""
+    return _shown(images.grid(frames, scale, layout.columns), layout)
 
 
-def _sheet(frames: Frames, record: "Record", scale: int = 1) -> NDArray[np.uint8]:
-    """All frames in one picture (height, width)."""
-    return _shown(images.grid(frames, scale, record.columns), record)
+def _shown(ink: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:
+    return 255 - ink if layout.invert else ink
 
 
-def _shown(ink: NDArray[np.uint8], record: "Record") -> NDArray[np.uint8]:
-    return 255 - ink if record.invert else ink
-
-
-def _colour(grey: int) -> str:
+def _color(grey: int) -> str:
     return f"#{grey:02x}{grey:02x}{grey:02x}"

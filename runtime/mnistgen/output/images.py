@@ -1,4 +1,4 @@
-"""Digits as pictures: one grid, a PNG, a preview in the terminal."""
+"""Arrange images in a grid, encode PNGs, and preview images in a terminal."""
 
 import io
 import os
@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 from mnistgen.errors import MissingPackageError
 
 COLUMNS = 10
-"""Digits in a full row of a grid."""
+"""Images in a full row of a grid."""
 
 
 def grid(digits: NDArray[np.uint8], scale: int = 1, columns: int = COLUMNS) -> NDArray[np.uint8]:
-    """Digits (n, 28, 28) in rows of `columns` as one picture (height, width), uint8, each pixel `scale` × `scale`."""
+    """Arrange images in rows.
+
+    Args:
+        digits: Images (n, 28, 28), uint8.
+        scale: Side of a pixel.
+        columns: Images in a full row.
+
+    Returns:
+        One picture (height, width), uint8; missing images in the last row are 0.
+    """
     n, height, width = digits.shape
     columns = min(n, columns)
     rows = -(-n // columns)
@@ -27,16 +36,23 @@ def grid(digits: NDArray[np.uint8], scale: int = 1, columns: int = COLUMNS) -> N
 
 
 def encode_png(picture: NDArray[np.uint8], metadata: str | None = None) -> bytes:
-    """A picture (height, width), uint8, as a grey PNG; raises MissingPackageError without Pillow.
+    """Encode a picture as a grayscale PNG.
 
-    The `metadata` stand in it as a text with the keyword "mnistgen".
+    Args:
+        picture: Grey levels (height, width), uint8.
+        metadata: Text that the PNG carries under the keyword "mnistgen".
+
+    Raises:
+        MissingPackageError: Pillow is not installed.
     """
     try:
         from PIL import Image, PngImagePlugin
     except ImportError as error:
-        raise MissingPackageError("Pillow is not installed: pip install pillow.") from error
+        raise MissingPackageError(
+            "Pillow is not installed", code="pillow-missing", remedy="Run pip install pillow"
+        ) from error
     file = io.BytesIO()
-    file.name = "picture.png"  # since Pillow loads five formats for one that is named otherwise
+    file.name = "picture.png"  # without this suffix, Pillow loads five formats
     texts = PngImagePlugin.PngInfo()
     if metadata is not None:
         texts.add_text("mnistgen", metadata)
@@ -45,10 +61,10 @@ def encode_png(picture: NDArray[np.uint8], metadata: str | None = None) -> bytes
 
 
 def preview(digits: NDArray[np.uint8]) -> str:
-    """As many of the digits (n, 28, 28) as fit beside each other into the terminal, in half-block characters.
+    """Show the first images (n, 28, 28) in half-block characters, as many as fit side by side in the terminal.
 
-    Grey by the terminal's 256 colours, or black and white under NO_COLOR (https://no-color.org); empty where the
-    terminal cannot show the characters.
+    Grey levels use the terminal's 256 colors; with NO_COLOR (https://no-color.org) the preview is black and white. It
+    is empty if the terminal cannot show the characters.
     """
     if not _encodes("▀▄█"):
         return ""
@@ -59,7 +75,7 @@ def preview(digits: NDArray[np.uint8]) -> str:
 
 
 def blocks(picture: NDArray[np.uint8]) -> str:
-    """A picture (height, width), uint8, in black and white half-block characters, each two pixels high."""
+    """Show a picture (height, width) in black and white half-block characters, two pixels high each."""
     return _lines(_plain_line, picture)
 
 
@@ -76,16 +92,16 @@ def _encodes(text: str) -> bool:
 
 
 def _plain_line(upper: NDArray[np.uint8], lower: NDArray[np.uint8]) -> str:
-    """Two rows of pixels (width,) as one line of characters, ink or none."""
+    """Show two rows of pixels (width,) as one line of characters: ink or none."""
     return "".join(" ▀▄█"[(above > 127) + 2 * (below > 127)] for above, below in zip(upper, lower, strict=True))
 
 
 def _grey_line(upper: NDArray[np.uint8], lower: NDArray[np.uint8]) -> str:
-    """Two rows of pixels (width,) as one line: the upper pixel is the foreground, the lower the background."""
-    pairs = zip(_grey(upper), _grey(lower), strict=True)
+    """Show two rows of pixels (width,) as one line: the upper pixel is the foreground, the lower the background."""
+    pairs = zip(_palette(upper), _palette(lower), strict=True)
     return "".join(f"\x1b[38;5;{above};48;5;{below}m▀" for above, below in pairs) + "\x1b[0m"
 
 
-def _grey(pixels: NDArray[np.uint8]) -> list[int]:
-    """Colour numbers of the 256-colour palette: 232 to 255 are its greys, 16 its black."""
+def _palette(pixels: NDArray[np.uint8]) -> list[int]:
+    """Return numbers of the 256-color palette: 232 to 255 are greys, 16 is black."""
     return [16 if level == 0 else 231 + level for level in (pixels.astype(int) * 24 + 127) // 255]

@@ -1,4 +1,4 @@
-"""What is in a file that somebody hands in: its metadata and its pixels, with no trust in either."""
+"""Read metadata and pixels of files that are not trusted."""
 
 import io
 import warnings
@@ -19,27 +19,35 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _MOST_BYTES = MOST_PIXELS + 10_000_000
-"""Of a file, or of a part that it unpacks to: mnistgen writes at most a byte a pixel, and what stands around them."""
+"""Maximum size of a file, or of an unpacked part of it: mnistgen writes at most a byte per pixel, plus headers."""
 _ZIP = b"PK\3\4"
-"""How an npz begins."""
+"""First bytes of an npz."""
 
 
 def read(path: Path) -> bytes:
-    """The bytes of the file; raises ProvenanceError where there are none to be had, or more than mnistgen writes."""
+    """Return the bytes of a file; raise ProvenanceError if it cannot be read or is larger than mnistgen writes."""
     try:
         if path.is_file() and path.stat().st_size <= _MOST_BYTES:
             return path.read_bytes()
     except OSError as error:
-        raise ProvenanceError(f"{path} cannot be read ({error.strerror}).") from error
-    raise ProvenanceError(f"{path} is no file, or too large to be one of mnistgen's.")
+        raise ProvenanceError(f"{path} cannot be read ({error.strerror})", code="input-not-readable") from error
+    raise ProvenanceError(
+        f"{path} is not a file, or larger than {_MOST_BYTES} bytes, the most that mnistgen writes",
+        code="input-not-readable",
+    )
 
 
 def metadata(content: bytes, path: Path) -> str | None:
-    """The text that a PNG, GIF, WebP or npz carries where mnistgen leaves its own, or None.
+    """Return the text that a PNG, GIF, WebP or npz carries where mnistgen stores its record, or None.
 
-    Raises ProvenanceError for damaged files and those of other kinds, which it calls `path`.
+    Args:
+        content: The file's bytes.
+        path: Its name in errors.
+
+    Raises:
+        ProvenanceError: The file is damaged or has another format.
     """
-    with _told(path):
+    with _damage_reported(path):
         if content.startswith(_ZIP):
             text = _array(content, "mnistgen")
             return None if text is None else str(text)
@@ -52,8 +60,8 @@ def metadata(content: bytes, path: Path) -> str | None:
 
 
 def pixels(content: bytes, path: Path) -> NDArray[np.uint8]:
-    """The frames (n, height, width), uint8 and grey, of a PNG, GIF, WebP or npz; raises as metadata does."""
-    with _told(path):
+    """Return the frames (n, height, width), uint8 grey levels, of a PNG, GIF, WebP or npz; raise as `metadata`."""
+    with _damage_reported(path):
         if content.startswith(_ZIP):
             images = _array(content, "images")
             if images is None or images.dtype != np.uint8 or images.ndim != 3:
@@ -72,7 +80,7 @@ def _frame(image: "Image", index: int) -> NDArray[np.uint8]:
 
 
 def _array(content: bytes, name: str) -> NDArray[np.generic] | None:
-    """An array of an npz, or None where it holds none of that name."""
+    """Return an array of an npz, or None if it holds none of that name."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         sizes = {member.filename: member.file_size for member in archive.infolist()}
         if f"{name}.npy" not in sizes:
@@ -88,7 +96,9 @@ def _image(content: bytes) -> "Iterator[Image]":
     try:
         from PIL import Image
     except ImportError as error:
-        raise MissingPackageError("Pillow is not installed: pip install pillow.") from error
+        raise MissingPackageError(
+            "Pillow is not installed", code="pillow-missing", remedy="Run pip install pillow"
+        ) from error
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(content), formats=["PNG", "GIF", "WEBP"]) as image:
@@ -96,10 +106,10 @@ def _image(content: bytes) -> "Iterator[Image]":
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _damage_reported(path: Path) -> Iterator[None]:
     try:
         yield
     except MnistgenError:
         raise
-    except Exception as error:  # the readers raise whatever a damaged file leads them to
-        raise ProvenanceError(f"{path} is damaged, or no PNG, GIF, WebP or npz.") from error
+    except Exception as error:  # the readers raise anything for damaged files
+        raise ProvenanceError(f"{path} is damaged, or not a PNG, GIF, WebP or npz", code="file-damaged") from error

@@ -1,4 +1,4 @@
-"""Drawing a picture, walk or manifold again, and what differs."""
+"""Draw a file again and compare."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,28 +9,36 @@ from numpy.typing import NDArray
 
 from mnistgen import __version__
 from mnistgen.generator import Generator
-from mnistgen.provenance import AnyRecord, container
+from mnistgen.provenance import container
+from mnistgen.provenance.drawing import draw, encode
+from mnistgen.provenance.records import AnyRecord
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A picture drawn again, beside the original."""
+    """A file drawn again, compared with the original."""
 
     record: AnyRecord
-    """Of the new picture."""
+    """Record of the new file."""
     content: bytes
-    """The new picture's file."""
+    """The new file."""
     levels: int | None
-    """By how many of 255 grey levels a pixel differs at most; None where the pictures are not of the same size."""
+    """Largest difference of a pixel, of 255 grey levels; None if the sizes differ."""
     differences: tuple[str, ...]
-    """What is not as it was, each in a few words; empty where all is."""
+    """What differs, in words; empty if nothing does."""
 
 
 def replay(path: Path, record: AnyRecord, generator: Generator) -> Replay:
-    """The picture at `path`, drawn again by its `record`, which provenance.read gives, and compared pixel by pixel.
+    """Draw the file at `path` again and compare the pixels.
 
-    Raises ProvenanceError where its pixels cannot be read, InputError where the generator cannot draw what is asked,
-    DeviceError, MissingPackageError.
+    Args:
+        path: A file that mnistgen wrote.
+        record: What provenance.read returns for it.
+        generator: The model that draws again.
+
+    Raises:
+        ProvenanceError: The file's pixels cannot be read.
+        InputError: The generator cannot draw what the record asks for.
 
     >>> record = provenance.read(path)
     >>> replay(path, record, mnistgen.load(record.model)).differences
@@ -43,7 +51,7 @@ def replay(path: Path, record: AnyRecord, generator: Generator) -> Replay:
         sha256=generator.model.sha256,
         provider=generator.provider,
     )
-    content = now.redraw(generator)
+    content = encode(now, draw(now, generator).frames)
     new = container.pixels(content, path)
     levels = _levels(old, new)
     return Replay(now, content, levels, tuple(_differences(record, now, old, new, levels)))
@@ -59,14 +67,14 @@ def _differences(
     record: AnyRecord, now: AnyRecord, old: NDArray[np.uint8], new: NDArray[np.uint8], levels: int | None
 ) -> Iterator[str]:
     if record.sha256 != now.sha256:
-        yield f"the model's file is another (SHA-256 {record.sha256[:12]}… then, {now.sha256[:12]}… now)"
+        yield f"the model's SHA-256 was {record.sha256[:12]}…, now {now.sha256[:12]}…"
     if record.mnistgen != now.mnistgen:
-        yield f"mnistgen is another version ({record.mnistgen} then, {now.mnistgen} now)"
+        yield f"the version of mnistgen was {record.mnistgen}, now {now.mnistgen}"
     if levels is None:
-        yield f"the pictures are of other sizes ({_size(old)} then, {_size(new)} now)"
+        yield f"the size was {_size(old)}, now {_size(new)}"
     elif levels:
         count = int((old != new).sum())
-        yield f"{count} of {old.size} pixels differ, by at most {levels} levels{_devices(record, now)}"
+        yield f"{count} of {old.size} pixels differ, by at most {levels} levels{_providers(record, now)}"
 
 
 def _size(frames: NDArray[np.uint8]) -> str:
@@ -74,5 +82,5 @@ def _size(frames: NDArray[np.uint8]) -> str:
     return f"{n} of {width}×{height}"
 
 
-def _devices(record: AnyRecord, now: AnyRecord) -> str:
-    return "" if record.provider == now.provider else f" ({record.provider} then, {now.provider} now)"
+def _providers(record: AnyRecord, now: AnyRecord) -> str:
+    return "" if record.provider == now.provider else f" (the provider was {record.provider}, now {now.provider})"
