@@ -12,7 +12,7 @@ from mnistgen.latents import latents, reserve_latents
 VECTORS = json.loads((Path(__file__).parent / "latents.json").read_text())
 
 
-def test_reference_philox_gives_the_known_answers_of_its_authors():
+def test_reference_philox_known_answers():
     # Random123's kat_vectors, philox4x64 10: zeros, and all ones.
     zeros = [0x16554D9ECA36314C, 0xDB20FE9D672D0FDC, 0xD7E772CEE186176B, 0x7E68B68AEC7BA23B]
     ones = [0x87B092C3013FE90B, 0x438C3C67BE8D0224, 0x9CC7D7C69CD777B6, 0xA09CAEBF594F0BA0]
@@ -21,7 +21,7 @@ def test_reference_philox_gives_the_known_answers_of_its_authors():
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda v: f"{v['size']}-{v['seed']}-{v['index']}-{v.get('attempt', 0)}")
-def test_latents_are_the_published_test_vectors(vector):
+def test_latents_match_published_vectors(vector):
     size, seed, index, attempt = vector["size"], int(vector["seed"]), int(vector["index"]), vector.get("attempt", 0)
     expected = np.array(vector["latent"], dtype=np.float32)
     drawn = [reserve_latents([index], size, seed, attempt)[0], philox.latent(size, seed, index, attempt)]
@@ -33,7 +33,7 @@ def test_latents_are_the_published_test_vectors(vector):
 
 
 @pytest.mark.parametrize("size", [2, 100, 128])
-def test_a_latent_depends_on_seed_and_index_alone(size):
+def test_latent_depends_on_seed_and_index(size):
     many = latents(50, size, seed=3, start=1000)
     one_by_one = [latents(1, size, seed=3, start=1000 + i)[0] for i in range(50)]
     np.testing.assert_array_equal(many, one_by_one)
@@ -41,7 +41,7 @@ def test_a_latent_depends_on_seed_and_index_alone(size):
 
 
 @pytest.mark.parametrize("size", [2, 100, 128])
-def test_a_reserve_latent_depends_on_seed_index_and_attempt_alone_and_is_no_images_own(size):
+def test_reserve_latents_are_unique(size):
     indices = [0, 1, 2, 50, 51, 2**63 - 1]
     together = reserve_latents(indices, size, seed=3, attempt=2)
     alone = [reserve_latents([index], size, seed=3, attempt=2)[0] for index in indices]

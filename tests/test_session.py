@@ -1,4 +1,4 @@
-"""Contract C5: the user's device is the user's word, and a process uses what it may."""
+"""Devices and cores (contract C5): the requested device is used, or the error says why not."""
 
 import math
 import pickle
@@ -18,30 +18,30 @@ from mnistgen.manifest import Manifest, artifacts_folder
 
 @pytest.fixture
 def graph(cgan) -> bytes:
-    """A model's bytes."""
+    """The bytes of a model."""
     return Manifest(artifacts_folder()).read_bytes(cgan.model)
 
 
-def test_the_cpu_is_used_when_asked_for(graph):
+def test_cpu_session(graph):
     assert session.open_session(graph, "cpu").get_providers() == [session.CPU]
 
 
-def test_auto_takes_what_there_is(cgan):
+def test_auto_uses_available_device(cgan):
     assert mnistgen.load("cgan", device="auto").provider in (session.CPU, session.CUDA)
 
 
-def test_bound_runs_give_what_others_give(graph, cgan):
+def test_io_binding_gives_equal_images(graph, cgan):
     opened = session.open_session(graph, "cpu")
-    feed = {"z": cgan.latents(5), "label": np.eye(10, dtype=np.float32)[:5]}
-    np.testing.assert_array_equal(session.run_bound(opened, feed), session.run_session(opened, feed))
+    inputs = {"z": cgan.latents(5), "label": np.eye(10, dtype=np.float32)[:5]}
+    np.testing.assert_array_equal(session.run_bound(opened, inputs), session.run_session(opened, inputs))
 
 
-def test_an_unknown_device_is_refused(graph):
-    with pytest.raises(mnistgen.InputError, match="no device 'tpu': choose one of auto, cpu, gpu, cuda"):
+def test_unknown_device_is_rejected(graph):
+    with pytest.raises(mnistgen.InputError, match="'tpu'; expected one of auto, cpu, gpu, cuda"):
         session.open_session(graph, "tpu")
 
 
-ONNX_RUNTIMES_WORDS = """*************** EP Error ***************
+EP_ERROR = """*************** EP Error ***************
 EP Error /onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:154 onnxruntime::CudaCall(ERRTYPE, const char*) \
 [with ERRTYPE = cudaError] CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=-1 ; \
 hostname=vm ; expr=cudaSetDevice(info_.device_id);
@@ -51,31 +51,33 @@ Falling back to ['CPUExecutionProvider'] and retrying.
 """
 
 
-def refusal(graph, device="gpu"):
-    with pytest.raises(mnistgen.DeviceError) as refused:
+def device_error(graph, device="gpu"):
+    with pytest.raises(mnistgen.DeviceError) as caught:
         session.open_session(graph, device)
-    return str(refused.value)
+    assert "use the device cpu" in caught.value.remedy.lower()
+    return caught.value
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda"])
-def test_the_gpu_is_refused_by_a_runtime_without_cuda(graph, system, packages, device):
+def test_gpu_needs_a_gpu_build(graph, system, packages, device):
     packages("onnxruntime")
     system(Runtime(providers=[session.CPU]))
-    assert refusal(graph, device) == (
-        "The installed ONNX Runtime is built for the CPU only: "
-        "pip uninstall -y onnxruntime && pip install 'mnistgen[gpu]', or choose the device cpu."
-    )
+    error = device_error(graph, device)
+    assert error.code == "cuda-not-built"
+    assert "pip uninstall -y onnxruntime && pip install 'mnistgen[gpu]'" in error.remedy
 
 
-def test_two_builds_over_each_other_are_told_with_their_repair(graph, system, packages):
+def test_mixed_builds_are_reported(graph, system, packages):
     packages("onnxruntime", "onnxruntime-gpu")
-    repair = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'mnistgen[gpu]', or choose the device cpu."
     for providers in ([session.CPU], [session.CUDA, session.CPU]):
         system(Runtime(providers))
-        assert refusal(graph) == f"onnxruntime and onnxruntime-gpu are installed over each other: {repair}"
+        error = device_error(graph)
+        assert error.code == "builds-mixed"
+        assert "onnxruntime and onnxruntime-gpu" in error.problem
+        assert "pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'mnistgen[gpu]'" in error.remedy
 
 
-def test_builds_in_two_folders_and_packages_of_a_similar_name_are_not_over_each_other(packages):
+def test_hidden_and_similar_packages_are_ignored(packages):
     packages("onnxruntime", folder="hidden")
     packages("onnxruntime-extensions", file="onnxruntime_extensions/__init__.py")
     packages("onnxruntime-gpu")
@@ -83,14 +85,16 @@ def test_builds_in_two_folders_and_packages_of_a_similar_name_are_not_over_each_
     assert cuda.mixed() is None
 
 
-def test_a_missing_driver_is_told(graph, system, packages):
+def test_missing_driver_is_reported(graph, system, packages):
     packages("onnxruntime-gpu")
     runtime = system(Runtime(), **{"libcuda.so.1": "libcuda.so.1: cannot open shared object file"})
-    assert refusal(graph).startswith("There is no NVIDIA driver (libcuda.so.1 cannot be loaded): install the driver")
+    error = device_error(graph)
+    assert error.code == "driver-missing"
+    assert "libcuda.so.1" in error.problem
     assert runtime.opened == [[(session.CUDA, {"use_tf32": "0"}), session.CPU]]
 
 
-def test_missing_libraries_of_cuda_are_named(graph, system, packages):
+def test_missing_cuda_libraries_are_named(graph, system, packages):
     packages("onnxruntime-gpu")
     preloading = (
         "Failed to load /site-packages/nvidia/cudnn/lib/libcudnn.so.9: invalid ELF header\n"
@@ -99,34 +103,35 @@ def test_missing_libraries_of_cuda_are_named(graph, system, packages):
     )
     first = "libcublasLt.so.13: cannot open shared object file: No such file or directory"
     system(Runtime(preloading=preloading), **{LIBRARY: first})
-    assert refusal(graph) == (
-        "Libraries of CUDA or cuDNN are missing (libcublasLt.so.13, libcublas.so.13): "
-        "pip install 'mnistgen[gpu]', or choose the device cpu."
-    )
+    error = device_error(graph)
+    assert error.code == "libraries-missing"
+    assert "(libcublasLt.so.13, libcublas.so.13)" in error.problem
+    assert "pip install 'mnistgen[gpu]'" in error.remedy
 
 
-def test_what_else_keeps_cuda_from_starting_is_told_in_onnx_runtimes_own_first_words(graph, system, packages):
+def test_other_cuda_failures_quote_runtime(graph, system, packages):
     packages("onnxruntime-gpu")
-    system(Runtime(starting=ONNX_RUNTIMES_WORDS))
-    reason = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version"
-    assert refusal(graph) == (
-        f"ONNX Runtime could not start CUDA ({reason}): see that nvidia-smi lists a GPU, "
-        "and that its driver is new enough for CUDA 13.0, or choose the device cpu."
-    )
+    system(Runtime(starting=EP_ERROR))
+    error = device_error(graph)
+    assert error.code == "cuda-failed"
+    assert "(CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version)" in error.problem
+    assert "nvidia-smi" in error.remedy
+    assert "CUDA 13.0" in error.remedy
     system(Runtime(), **{LIBRARY: f"{LIBRARY}: undefined symbol: cuInit"})
-    assert f"ONNX Runtime could not start CUDA ({LIBRARY}: undefined symbol: cuInit)" in refusal(graph)
+    assert f"({LIBRARY}: undefined symbol: cuInit)" in device_error(graph).problem
     system(Runtime())
-    assert "ONNX Runtime could not start CUDA (it does not say why)" in refusal(graph)
+    assert "(it gives no reason)" in device_error(graph).problem
 
 
-def test_macos_is_not_sent_for_a_package_that_it_cannot_have(graph, system, monkeypatch):
+def test_macos_gets_no_gpu_package(graph, system, monkeypatch):
     system(Runtime(providers=[session.CPU]))
     monkeypatch.setattr(cuda.sys, "platform", "darwin")
-    assert refusal(graph) == "There is no CUDA on macOS: choose the device cpu."
+    error = device_error(graph)
+    assert (error.code, error.remedy) == ("cuda-not-built", "Use the device cpu")
 
 
 @pytest.mark.parametrize("device", ["auto", "gpu", "cuda"])
-def test_a_session_on_the_gpu_is_taken_and_stays_there(graph, system, device):
+def test_gpu_session_does_not_fall_back(graph, system, device):
     system(Runtime(starts=True))
     opened, fault = session.open_device(graph, device)
     assert opened.get_providers()[0] == session.CUDA
@@ -134,34 +139,34 @@ def test_a_session_on_the_gpu_is_taken_and_stays_there(graph, system, device):
     assert fault is None
 
 
-def test_auto_takes_a_runtime_for_the_cpu_as_it_is(system, recwarn):
+def test_auto_accepts_cpu_build_silently(system, recwarn):
     system(Runtime(providers=[session.CPU]))
     assert mnistgen.load("vae", device="auto").provider == session.CPU
     assert not recwarn
 
 
-def test_auto_falls_back_to_the_cpu_and_prints_nothing(graph, system, capfd):
+def test_auto_falls_back_without_printing(graph, system, capfd):
     runtime = system(Runtime(preloading="Failed to load libcublas"))
     assert session.open_session(graph, "auto").get_providers() == [session.CPU]
     assert capfd.readouterr() == ("", "")
     assert runtime.severity == 2
 
 
-def test_auto_warns_once_for_each_generator_where_it_was_called_for(system):
+def test_fallback_warns_once_per_generator(system):
     system(Runtime(), **{"libcuda.so.1": "cannot open"})
     with pytest.warns(mnistgen.DeviceWarning) as caught:
         loaded = mnistgen.load("vae")
-    loaded.generate()  # which would raise another warning, as would what follows
+    loaded.generate()  # pytest turns another warning into an error
     pickle.loads(pickle.dumps(loaded)).generate()
     assert [warning.filename for warning in caught] == [__file__]
-    assert str(caught[0].message).startswith("Falling back to the CPU. There is no NVIDIA driver (libcuda.so.1")
+    assert str(caught[0].message).startswith("Falling back to the CPU. No NVIDIA driver is installed (libcuda.so.1")
 
 
-def test_the_command_tells_a_fallback_in_one_line_but_not_when_quiet(run, folder, system):
+def test_command_reports_fallback_unless_quiet(run, folder, system):
     system(Runtime(), **{"libcuda.so.1": "cannot open"})
     code, out, err = run("--seed", "1")
     assert (code, out) == (0, "cgan-digit0-seed1.png  seed 1  CPUExecutionProvider\n")
-    assert err.startswith("mnistgen-run: Falling back to the CPU. There is no NVIDIA driver")
+    assert err.startswith("mnistgen-run: Falling back to the CPU. No NVIDIA driver")
     assert err.count("\n") == 1
     assert run("--seed", "1", "--quiet") == (0, "", "")
     assert run("--seed", "1", "--device", "cpu")[2] == ""
@@ -169,28 +174,31 @@ def test_the_command_tells_a_fallback_in_one_line_but_not_when_quiet(run, folder
     assert run("bench", *two, command=cli.mnistgen)[2].count("\n") == 1
 
 
-def test_the_command_fails_where_the_gpu_cannot_be_had(run, folder, system):
+def test_command_fails_without_gpu(run, folder, system):
     system(Runtime(), **{"libcuda.so.1": "cannot open"})
     code, out, err = run("--device", "cuda")
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert err.startswith("mnistgen-run: There is no NVIDIA driver")
+    assert err.startswith("mnistgen-run: No NVIDIA driver")
     assert not list(folder.iterdir())
 
 
-def test_a_missing_runtime_is_told_with_the_command_that_installs_it(graph, monkeypatch):
+def test_missing_runtime_names_install_command(graph, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(mnistgen.MissingPackageError, match=r"pip install 'mnistgen\[cpu\]'"):
+    with pytest.raises(mnistgen.MissingPackageError) as caught:
         session.open_session(graph, "cpu")
+    assert "pip install 'mnistgen[cpu]'" in caught.value.remedy
 
 
-def test_what_is_left_of_two_builds_after_one_was_uninstalled_is_told(graph, packages, monkeypatch):
+def test_damaged_runtime_names_repair_command(graph, packages, monkeypatch):
     packages("onnxruntime-gpu")
     monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
-    with pytest.raises(mnistgen.MissingPackageError, match="pip uninstall -y onnxruntime-gpu && pip install"):
+    with pytest.raises(mnistgen.MissingPackageError) as caught:
         session.open_session(graph, "cpu")
+    assert caught.value.code == "runtime-damaged"
+    assert "pip uninstall -y onnxruntime-gpu && pip install" in caught.value.remedy
 
 
-def test_telemetry_is_off_before_onnxruntime_is_imported():
+def test_telemetry_is_off_before_import():
     code = """
 import builtins, os
 original = builtins.__import__
@@ -206,10 +214,10 @@ mnistgen.load("vae", device="cpu")
     assert set(done.stdout.split()) == {"1"}
 
 
-def test_a_process_uses_the_cores_of_its_affinity_and_quota(tmp_path, monkeypatch):
+def test_usable_cores_respect_affinity_and_quota(tmp_path, monkeypatch):
     monkeypatch.setattr(cpu.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
     for granted, cores in ((math.inf, 8), (2.5, 3), (0.1, 1), (16.0, 8)):
-        monkeypatch.setattr(cpu, "_granted_cores", lambda *paths, granted=granted: granted)
+        monkeypatch.setattr(cpu, "_cgroup_cores", lambda *paths, granted=granted: granted)
         assert cpu.usable_cores() == cores
 
 
@@ -225,12 +233,12 @@ def test_a_process_uses_the_cores_of_its_affinity_and_quota(tmp_path, monkeypatc
         ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
     ],
 )
-def test_quotas_of_control_groups_are_read(tmp_path, files, cores):
+def test_cgroup_quotas_are_read(tmp_path, files, cores):
     for name, text in {**files, "membership": "0::/job\n"}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert cpu._granted_cores(tmp_path, tmp_path / "membership") == cores
+    assert cpu._cgroup_cores(tmp_path, tmp_path / "membership") == cores
 
 
-def test_no_control_groups_are_no_quota(tmp_path):
-    assert cpu._granted_cores(tmp_path, tmp_path / "missing") == math.inf
+def test_no_cgroups_means_no_quota(tmp_path):
+    assert cpu._cgroup_cores(tmp_path, tmp_path / "missing") == math.inf
