@@ -1,4 +1,4 @@
-"""What every command prints: facts as JSON alone where that is asked for, and escapes only where they are wanted."""
+"""Output of every command: JSON on request, and escapes only in a terminal that wants them."""
 
 import json
 
@@ -20,24 +20,24 @@ CALLS = {
     "completion": ["bash"],
 }
 WITHOUT_FACTS = {"completion"}
-"""It prints a script, for a shell to read."""
+"""It prints a shell script."""
 
 
 @pytest.fixture
 def drawn(run, folder):
-    """A folder with a picture, the current one."""
+    """The current folder, with a picture in it."""
     assert run("--seed", "1", "--out", "drawn.png", "--quiet") == (0, "", "")
 
 
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name not in WITHOUT_FACTS])
-def test_every_command_tells_its_facts_as_json_alone(run, drawn, name):
+def test_json_is_only_output(run, drawn, name):
     code, out, _ = run(name, *CALLS[name], "--json", command=cli.mnistgen)
     assert (code, out.count("\n")) == (0, 1)
     assert json.loads(out)
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_a_pipe_gets_no_escapes(run, drawn, name):
+def test_pipe_gets_no_escapes(run, drawn, name):
     code, out, err = run(name, *CALLS[name], command=cli.mnistgen)
     assert code == 0
     assert "\x1b" not in out + err
@@ -45,7 +45,7 @@ def test_a_pipe_gets_no_escapes(run, drawn, name):
 
 @needs_terminal
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_a_terminal_gets_no_escapes_under_no_color(drawn, name):
+def test_no_color_removes_escapes(drawn, name):
     code, shown = run_in_terminal(name, *CALLS[name], NO_COLOR="1")
     assert code == 0
     assert shown

@@ -1,4 +1,4 @@
-"""The page on security: what it says of the code is so."""
+"""Security: the runtime opens no socket, and the tests that docs/security.md names exist."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ def test_the_runtime_opens_no_socket(folder):
     assert (done.stdout, (folder / "drawn.gif").exists()) == ("", True)
 
 
-def test_every_test_that_the_page_names_exists():
+def test_tests_named_in_docs_exist():
     named = set(re.findall(r"\btest_\w+", (ROOT / "docs" / "security.md").read_text(encoding="utf-8")))
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
     assert len(named) > 10
