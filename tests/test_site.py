@@ -1,4 +1,4 @@
-"""The site of docs/: all of it is built, no link in it is dead, and it loads nothing from other hosts."""
+"""The documentation site has every page, no broken link, and loads nothing from other hosts."""
 
 import os
 import re
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.skipif(
     not all(map(find_spec, MKDOCS)), reason="needs MkDocs: pip install -c constraints.txt -e '.[docs]'"
 )
 LOADING = {"audio", "embed", "iframe", "img", "link", "object", "script", "source", "video"}
-"""Elements whose src, href, srcset or data a browser fetches by itself."""
+"""Elements whose `src`, `href`, `srcset` or `data` browsers fetch without a click."""
 FETCHED = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
-"""What a style sheet fetches."""
+"""URLs in a style sheet."""
 
 
 class Html(HTMLParser):
-    """What a page is made of: anchors, what its elements refer to, and its text."""
+    """The anchors, references and text of a page."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -51,8 +51,8 @@ def build(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The site, built into a folder with spaces in its name."""
-    folder = tmp_path_factory.mktemp("site") / "of mnistgen"
+    """The site, built into a folder with a space in its name."""
+    folder = tmp_path_factory.mktemp("site") / "site of mnistgen"
     done = build(folder)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
@@ -64,7 +64,7 @@ def pages(site) -> dict[Path, Html]:
     return {path.resolve(): Html(path) for path in site.rglob("*.html")}
 
 
-def test_every_page_of_the_docs_is_on_the_site_and_in_its_navigation(site, pages):
+def test_navigation_links_every_page(site, pages):
     home = pages[site / "index.html"]
     linked = {urlsplit(reference).path for tag, reference in home.references if tag == "a"}
     sources = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")]
@@ -72,12 +72,12 @@ def test_every_page_of_the_docs_is_on_the_site_and_in_its_navigation(site, pages
     assert [str(path) for path in sources if str(path.with_suffix(".html")) not in linked] == []
 
 
-def test_no_link_of_the_site_is_dead(site, pages):
+def test_no_broken_links(site, pages):
     dead = []
     for path, page in pages.items():
         for _, reference in page.references:
             target = urlsplit(reference)
-            if target.scheme or path.name == "404.html":  # which is shown at any address
+            if target.scheme or path.name == "404.html":  # shown at any URL
                 continue
             file = (path.parent / unquote(target.path)).resolve() if target.path else path
             is_there = file.is_file() and file.is_relative_to(site.resolve())
@@ -87,12 +87,12 @@ def test_no_link_of_the_site_is_dead(site, pages):
     assert dead == []
 
 
-def test_no_page_has_an_anchor_twice(site, pages):
+def test_anchors_are_unique(site, pages):
     for path, page in pages.items():
         assert len(page.ids) == len(set(page.ids)), path
 
 
-def test_the_site_loads_nothing_from_other_hosts(site, pages):
+def test_nothing_loads_from_other_hosts(site, pages):
     fetched = [reference for page in pages.values() for tag, reference in page.references if tag in LOADING]
     sheets = [path.read_text(encoding="utf-8") for path in [*site.rglob("*.css"), *pages]]
     fetched += [imported or url for sheet in sheets for url, imported in FETCHED.findall(sheet)]
@@ -103,7 +103,7 @@ def test_the_site_loads_nothing_from_other_hosts(site, pages):
         assert "default-src 'self' file: data: 'unsafe-inline'" in path.read_text(encoding="utf-8"), path
 
 
-def test_the_page_of_the_api_has_all_that_is_promised_and_nothing_private(site, pages):
+def test_api_page_has_all_public_names(site, pages):
     page = pages[site / "api.html"]
     documented = {anchor.rpartition(".")[2] for anchor in page.ids if anchor.startswith("mnistgen")}
     assert {*mnistgen.__all__, "generate", "stream"} - documented == {"__version__"}
@@ -112,13 +112,13 @@ def test_the_page_of_the_api_has_all_that_is_promised_and_nothing_private(site, 
     assert ">>>" not in page.text
 
 
-def test_files_outside_the_docs_are_pages_or_copies_on_the_site(site, pages):
-    assert "What is said of the three" in pages[site / "artifacts" / "REPORT.html"].text
+def test_files_outside_docs_are_published(site, pages):
+    assert (site / "artifacts" / "REPORT.html") in pages
     assert "import tkinter" in pages[site / "examples" / "tk_pad.py.html"].text
     assert (site / "tests" / "latents.json").read_bytes() == (ROOT / "tests" / "latents.json").read_bytes()
 
 
-def test_a_dead_link_fails_the_build(tmp_path):
+def test_broken_link_fails_the_build(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "index.md").write_text("# Start\n\n[nowhere](../artifacts/nowhere.md)\n")
     (tmp_path / "mkdocs.yml").write_text(f"site_name: x\nstrict: true\nhooks: [{ROOT}/docs/hooks/links.py]\n")
