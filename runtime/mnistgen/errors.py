@@ -34,7 +34,7 @@ class MnistgenError(Exception):
         remedy: As given.
     """
 
-    def __init__(self, problem: str, *, code: str = "", remedy: str = ""):
+    def __init__(self, problem: str, *, code: str, remedy: str = ""):
         super().__init__(_sentences(problem, remedy))
         self.problem = problem
         self.code = code
