@@ -1,4 +1,7 @@
-"""The examples: each runs, and draws what the runtime draws. Those whose tools are missing skip (`make examples`)."""
+"""Every example runs and generates the same images as the runtime.
+
+A test is skipped if the tools it needs are missing; `make examples` installs them.
+"""
 
 import functools
 import http.server
@@ -36,7 +39,7 @@ def needs(*packages: str):
 
 
 def example(name):
-    """The example's module, imported from its file."""
+    """Import an example from its file."""
     spec = spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -44,7 +47,7 @@ def example(name):
 
 
 def draw(*arguments):
-    """What draw.mjs answers in Node.js: exit code, stdout and stderr."""
+    """Run draw.mjs in Node.js; return the exit code, stdout and stderr."""
     done = subprocess.run(
         [NODE, JAVASCRIPT / "draw.mjs", *arguments], capture_output=True, text=True, timeout=60, check=False
     )
@@ -52,7 +55,7 @@ def draw(*arguments):
 
 
 @needs_node
-def test_latents_in_javascript_are_the_published_test_vectors():
+def test_javascript_latents_match_test_vectors():
     code = """
 import { readFileSync } from "node:fs";
 const [module, vectors] = process.argv.slice(1);
@@ -66,13 +69,13 @@ console.log(JSON.stringify({ drawn, ones: philox((1n << 256n) - 1n, ...Array(2).
     answer = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
     for drawn, vector in zip(answer["drawn"], json.loads(vectors.read_text()), strict=True):
         got, expected = (np.array(latent, dtype=np.float32) for latent in (drawn, vector["latent"]))
-        np.testing.assert_array_almost_equal_nulp(got, expected, nulp=1)  # as log, cos and sin may differ
+        np.testing.assert_array_almost_equal_nulp(got, expected, nulp=1)  # log, cos and sin may differ
     assert [int(word) for word in answer["ones"]] == philox.philox4x64(2**256 - 1, 2**128 - 1)
 
 
 @needs_packages
 @pytest.mark.parametrize("name", TRAINED)
-def test_node_draws_the_digits_of_python_within_a_grey_level(name, tmp_path):
+def test_node_matches_python(name, tmp_path):
     path = str(tmp_path / "drawn.png")
     arguments = ["--n", "110", "--seed", str(2**64 - 1), "--start", str(2**62 + 3), "--scale", "1", "--out", path]
     assert draw("--model", name, *arguments) == (0, f"{path}  seed {2**64 - 1}  {name}\n", "")
@@ -82,7 +85,7 @@ def test_node_draws_the_digits_of_python_within_a_grey_level(name, tmp_path):
 
 
 @needs_packages
-def test_node_draws_the_digit_that_is_asked_for_enlarged(tmp_path, cgan):
+def test_node_digit_and_scale(tmp_path, cgan):
     path = str(tmp_path / "five.png")
     assert draw("--model", "cgan", "--digit", "5", "--seed", "7", "--out", path)[0] == 0
     with Image.open(path) as image:
@@ -106,14 +109,14 @@ def test_node_draws_the_digit_that_is_asked_for_enlarged(tmp_path, cgan):
         (["--artifacts", "nowhere"], 1, "cannot be read (ENOENT)"),
     ],
 )
-def test_node_refuses_in_one_sentence(arguments, code, sentence, folder):
+def test_node_rejects_invalid_options(arguments, code, sentence, folder):
     got, out, err = draw(*arguments)
     assert (got, out, err.count("\n"), os.listdir()) == (code, "", 1, [])
     assert sentence in err
 
 
 @needs_packages
-def test_node_refuses_a_damaged_model(artifacts, folder):
+def test_node_rejects_damaged_model(artifacts, folder):
     damaged = bytearray((artifacts / "cgan.onnx").read_bytes())
     damaged[1000] ^= 1
     (artifacts / "cgan.onnx").write_bytes(damaged)
@@ -124,7 +127,7 @@ def test_node_refuses_a_damaged_model(artifacts, folder):
 
 @pytest.fixture(scope="module")
 def page():
-    """The page in a browser, from a static file server, with nothing that failed to load or went wrong."""
+    """The page in a browser, loaded from a static file server without errors."""
     from playwright.sync_api import sync_playwright
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -156,7 +159,7 @@ needs_browser = pytest.mark.skipif(
 
 @needs_browser
 @pytest.mark.parametrize("name", TRAINED)
-def test_a_browser_draws_the_digits_of_python_within_a_grey_level(page, name):
+def test_browser_matches_python(page, name):
     code = """async (name) => {
       const [ort, { load }] = [await import("onnxruntime-web"), await import("./mnistgen.mjs")];
       const gen = await load(name, { ort, artifacts: new URL("../../artifacts/", location.href) });
@@ -169,7 +172,7 @@ def test_a_browser_draws_the_digits_of_python_within_a_grey_level(page, name):
 
 
 @needs_browser
-def test_the_page_draws_what_is_pressed_and_tells_how_to_draw_it_in_python(page, cgan):
+def test_page_shows_digits_and_python_code(page, cgan):
     page.get_by_role("button", name="3", exact=True).click()
     page.keyboard.press("1")
     page.get_by_role("button", name="4", exact=True).click()
@@ -189,7 +192,7 @@ def test_the_page_draws_what_is_pressed_and_tells_how_to_draw_it_in_python(page,
     ("missing", "sentence"),
     [("**/ort.wasm*", "A script is missing: npm ci"), ("**/manifest.json", "manifest.json cannot be read (404)")],
 )
-def test_the_page_tells_what_is_missing(page, missing, sentence):
+def test_page_reports_missing_files(page, missing, sentence):
     other = page.context.new_page()
     other.route(missing, lambda route: route.fulfill(status=404))
     other.goto(page.url)
@@ -198,7 +201,7 @@ def test_the_page_tells_what_is_missing(page, missing, sentence):
 
 
 @needs_browser
-def test_the_page_draws_whatever_comes_by_a_model_without_digits(page):
+def test_page_with_unconditional_model(page):
     other = page.context.new_page()
     other.goto(page.url)
     other.get_by_label("Model").select_option("vae")
@@ -215,7 +218,7 @@ def assert_close(drawn, expected):
 
 
 @needs("flask")
-def test_the_web_server_sends_pictures_that_may_be_kept(cgan):
+def test_flask_images_are_cacheable(cgan):
     client = example("flask_app").app.test_client()
     first = client.get("/5.png?seed=7&index=3&scale=1")
     with Image.open(io.BytesIO(first.data)) as image:
@@ -239,14 +242,14 @@ def test_the_web_server_sends_pictures_that_may_be_kept(cgan):
         ("/5.png?seed=1&index=9223372036854775808", "is not start"),
     ],
 )
-def test_the_web_server_refuses_in_a_sentence(address, sentence):
+def test_flask_rejects_invalid_parameters(address, sentence):
     answer = example("flask_app").app.test_client().get(address)
     assert answer.status_code == 400
     assert sentence in answer.text
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # as newer Pythons warn of it
-def test_the_endless_data_set_holds_the_same_whatever_the_number_of_workers(cgan):
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 and newer warn
+def test_dataset_is_independent_of_workers(cgan):
     pytest.importorskip("torch")
     from torch.utils.data import DataLoader
 
@@ -262,7 +265,7 @@ def test_the_endless_data_set_holds_the_same_whatever_the_number_of_workers(cgan
 
 
 @needs("nbclient", "ipykernel")
-def test_the_notebook_runs_and_is_committed_without_outputs():
+def test_notebook_runs_and_has_no_outputs():
     path = EXAMPLES / "digits.ipynb"
     cells = json.loads(path.read_text())["cells"]
     assert all((cell["outputs"], cell["execution_count"]) == ([], None) for cell in cells if "outputs" in cell)
@@ -278,7 +281,7 @@ print(sum("image/png" in output.get("data", {}) for cell in notebook.cells for o
 
 @pytest.fixture
 def display():
-    """A screen for windows: the one that there is, or one of its own."""
+    """The name of a display for windows; starts Xvfb if there is none."""
     if "DISPLAY" in os.environ or sys.platform in ("win32", "darwin"):
         yield os.environ.get("DISPLAY", "")
         return
@@ -293,7 +296,7 @@ def display():
 
 
 @needs("tkinter")
-def test_the_window_shows_another_digit_at_each_press(display, monkeypatch, cgan):
+def test_window_shows_new_digit_per_press(display, monkeypatch, cgan):
     monkeypatch.setenv("DISPLAY", display)
     pad = example("tk_pad").Pad(cgan, seed=7)
     for press, digit in enumerate([5, 5, 3]):
@@ -318,9 +321,9 @@ HOOKED = any(point.value.startswith("mnistgen.") for point in entry_points(group
 
 @needs("PyInstaller")
 @pytest.mark.skipif(not HOOKED, reason="needs mnistgen to be installed with its entry point: pip install -e .")
-def test_a_bundled_app_brings_its_models_and_commands(tmp_path):
+def test_bundled_app_has_models_and_commands(tmp_path):
     (tmp_path / "app.py").write_text(BUNDLED)
-    lean = ["--exclude-module", "onnxruntime.transformers"]  # which would bring the PyTorch that is installed here
+    lean = ["--exclude-module", "onnxruntime.transformers"]  # would bundle PyTorch if it is installed
     build = [sys.executable, "-m", "PyInstaller", "--onefile", *lean, "app.py"]
     subprocess.run(build, cwd=tmp_path, check=True, timeout=600, capture_output=True)
     app, elsewhere = tmp_path / "dist" / "app", tmp_path / "elsewhere"
