@@ -1,4 +1,4 @@
-"""A web server of digits: /5.png?seed=7&index=3 is image 3 of seed 7, a five, which browsers and proxies may keep.
+"""A web server of digits: /5.png?seed=7&index=3 is image 3 of seed 7, a five. Browsers and proxies can cache it.
 
 Install:  pip install 'mnistgen[cpu]' flask
 Run:      flask --app examples/flask_app.py run
@@ -12,19 +12,19 @@ import mnistgen
 from mnistgen.output.images import encode_png, grid
 
 app = Flask(__name__)
-generator = mnistgen.load("cgan")  # threads share it, and workers that a server forks open their own
+generator = mnistgen.load("cgan")  # shared by threads; forked workers open their own sessions
 
 
 @app.get("/<int:digit>.png")
 def picture(digit: int) -> Response:
-    if "seed" not in request.args:  # a new digit each time, at an address of its own
-        return surprise(digit)
+    if "seed" not in request.args:  # redirect to a random seed
+        return redirect_to_random(digit)
     seed, index, scale = (number(name, default) for name, default in [("seed", 0), ("index", 0), ("scale", 4)])
     if not 1 <= scale <= 32:
-        raise mnistgen.InputError(f"{scale} is not a scale: that is a whole number from 1 to 32.")
+        raise mnistgen.InputError(f"scale is {scale}; expected an integer from 1 to 32")
     response = Response(mimetype="image/png")
-    response.set_etag(generator.model.sha256[:16])  # with the address, that tells the picture before it is drawn
-    response.headers["Cache-Control"] = "public, max-age=86400"  # a day, then the tag tells if the model has changed
+    response.set_etag(generator.model.sha256[:16])  # with the URL, it identifies the image
+    response.headers["Cache-Control"] = "public, max-age=86400"  # one day; then the tag shows whether the model changed
     if generator.model.sha256[:16] in request.if_none_match:
         response.status_code = 304
     else:
@@ -33,7 +33,7 @@ def picture(digit: int) -> Response:
     return response
 
 
-def surprise(digit: int) -> Response:
+def redirect_to_random(digit: int) -> Response:
     address = url_for("picture", digit=digit, **request.args, seed=secrets.randbits(32))
     response = redirect(address)
     response.headers["Cache-Control"] = "no-store"
@@ -45,9 +45,9 @@ def number(name: str, default: int) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise mnistgen.InputError(f"{text!r} is not {name}: that is a whole number.") from error
+        raise mnistgen.InputError(f"{name} is {text!r}; expected an integer") from error
 
 
 @app.errorhandler(mnistgen.InputError)
-def refuse(error: mnistgen.InputError) -> tuple[str, int, dict[str, str]]:
+def bad_request(error: mnistgen.InputError) -> tuple[str, int, dict[str, str]]:
     return f"{error}\n", 400, {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}

@@ -1,4 +1,4 @@
-"""A window with a digit pad: press a number, by mouse or on the keyboard, and it is drawn, another one each time.
+"""A window with a digit pad: each click or key press shows a new handwritten digit.
 
 Install:  pip install 'mnistgen[cpu]'; tkinter comes with Python, on Debian and Ubuntu as the package python3-tk
 Run:      python examples/tk_pad.py
@@ -15,7 +15,7 @@ ZOOM = 8
 
 
 class Pad(tk.Tk):
-    """Image i of `seed` is what the i-th press draws."""
+    """A window in which press number i draws image i of `seed`."""
 
     def __init__(self, generator: mnistgen.Generator, seed: int):
         super().__init__()
@@ -33,15 +33,15 @@ class Pad(tk.Tk):
             self.bind(str(digit), lambda event, digit=digit: self.draw(digit))
 
     def draw(self, digit: int) -> None:
-        """Show a new handwritten `digit`. It takes milliseconds, so the window needs no thread for it."""
+        """Show a new handwritten `digit`. This takes milliseconds, so it needs no thread."""
         image = self._generator.generate(digit=digit, seed=self._seed, start=self._presses)[0]  # (28, 28)
         self._presses += 1
-        self._picture = tk.PhotoImage(data=as_pgm(image)).zoom(ZOOM)  # kept, since Tk keeps no hold of it
+        self._picture = tk.PhotoImage(data=as_pgm(image)).zoom(ZOOM)  # keep a reference: Tk does not
         self._paper.configure(image=self._picture)
 
 
 def as_pgm(image: np.ndarray) -> bytes:
-    """A grey image (height, width), uint8, in the one format that Tk reads and NumPy can write."""
+    """Encode a gray image, uint8 (height, width), in a format that Tk reads."""
     height, width = image.shape
     return b"P5 %d %d 255\n" % (width, height) + image.tobytes()
 

@@ -1,6 +1,6 @@
-"""Digits without end as a PyTorch data set: images and labels to train on, drawn while they are read.
+"""An endless PyTorch dataset of digits and labels, generated while it is read.
 
-Each worker draws addresses of its own, and a batch holds the same digits whatever the number of workers.
+Batches do not depend on the number of workers.
 
 Install:  pip install 'mnistgen[cpu]' torch
 Run:      python examples/torch_stream.py
@@ -17,10 +17,10 @@ import mnistgen
 
 
 class Digits(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Batches without end of the images of `seed`: images float32 (B, 1, 28, 28) in [0, 1], labels int64 (B,).
+    """Endless batches of `seed`: images float32 (B, 1, 28, 28) in [0, 1], labels int64 (B,).
 
-    Batch b holds the images b·B to (b + 1)·B - 1. Of W workers, worker w draws the batches w, w + W, w + 2W and so on,
-    which is the order in which a DataLoader asks them.
+    Batch b has images b·B to (b + 1)·B - 1. With W workers, worker w draws batches w, w + W, w + 2W and so on, which
+    is the order in which a DataLoader reads them.
     """
 
     def __init__(self, batch: int, seed: int = 0):
@@ -49,8 +49,8 @@ def main() -> None:
         loss.backward()
         optimizer.step()
         if step % 20 == 0:
-            right = (logits.argmax(1) == labels).float().mean()
-            print(f"step {step}  loss {loss:.3f}  right {right:.1%} of digits that it had not seen")
+            accuracy = (logits.argmax(1) == labels).float().mean()
+            print(f"step {step}  loss {loss:.3f}  accuracy {accuracy:.1%} on new digits")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 /**
- * Draws digits in Node.js into a PNG: the same ones that mnistgen draws in Python for the same seed.
+ * Write a PNG of digits in Node.js. A seed gives the same digits as in Python.
  *
  * Install (Node.js 20.15 or newer):  npm ci --prefix examples/javascript
  * Run:                               node examples/javascript/draw.mjs --model cgan --digit 5 --seed 7
@@ -16,13 +16,13 @@ import { encodePng, grid } from "./png.mjs";
 const HELP = `Usage: node draw.mjs [options]
 
   --model NAME        vae, gan, cgan or cgan-int8 (cgan)
-  --digit 0-9         what to draw (cgan only); without it the digits in turn
-  --n COUNT           how many, up to 1000 (1)
-  --seed NUMBER       same seed, same digits (0)
-  --start INDEX       the seed's image to begin with (0)
-  --scale FACTOR      enlargement, up to 64 (8)
+  --digit 0-9         digit to draw (cgan only); labels cycle through 0-9 by default
+  --n COUNT           number of digits, at most 1000 (1)
+  --seed NUMBER       random seed (0)
+  --start INDEX       index of the first image (0)
+  --scale FACTOR      pixels per image pixel, at most 64 (8)
   --out FILE          PNG to write (digits.png)
-  --artifacts FOLDER  where manifest.json and the models are (the checkout's)`;
+  --artifacts FOLDER  folder of manifest.json and the models (those of the checkout)`;
 
 const OPTIONS = {
   model: { type: "string", default: "cgan" },
@@ -40,46 +40,46 @@ async function main() {
   const { values } = parseArgs({ options: OPTIONS });
   if (values.help) return console.log(HELP);
   const [n, scale] = [small("--n", values.n, 1000), small("--scale", values.scale, 64)];
-  const wish = { seed: integer("--seed", values.seed), start: integer("--start", values.start) };
-  if (!/\.png$/i.test(values.out)) throw new RangeError(`${values.out} is no PNG file: give --out a name in .png.`);
-  if (values.digit !== undefined) wish.digit = integer("--digit", values.digit);
+  const options = { seed: integer("--seed", values.seed), start: integer("--start", values.start) };
+  if (!/\.png$/i.test(values.out)) throw new RangeError(`--out is ${values.out}; expected a name that ends in .png.`);
+  if (values.digit !== undefined) options.digit = integer("--digit", values.digit);
   const artifacts = values.artifacts ? pathToFileURL(`${values.artifacts}/`) : new URL("../../artifacts/", import.meta.url);
   const gen = await load(values.model, { ort: await runtime(), artifacts });
-  const images = await gen.generate(n, wish);
+  const images = await gen.generate(n, options);
   await write(values.out, encodePng(grid(images, n, scale)));
-  console.log(`${values.out}  seed ${wish.seed}  ${values.model}`);
+  console.log(`${values.out}  seed ${options.seed}  ${values.model}`);
 }
 
 async function runtime() {
-  process.env.ORT_DISABLE_TELEMETRY = "1"; // read when it is imported
+  process.env.ORT_DISABLE_TELEMETRY = "1"; // read on import
   try {
     return await import("onnxruntime-node");
   } catch (error) {
-    throw new Error(`onnxruntime-node cannot be imported (${error.code}): npm ci --prefix examples/javascript.`);
+    throw new Error(`Cannot import onnxruntime-node (${error.code}). Run npm ci --prefix examples/javascript.`);
   }
 }
 
-/** Write all of it, or nothing. */
+/** Write the whole file or nothing. */
 async function write(path, content) {
-  const beside = `${path}.part`;
+  const temporary = `${path}.part`;
   try {
-    await writeFile(beside, content);
-    await rename(beside, path);
+    await writeFile(temporary, content);
+    await rename(temporary, path);
   } catch (error) {
-    await rm(beside, { force: true }).catch(() => {}); // where it cannot be deleted it could not be made either
-    throw new Error(`${path} cannot be written (${error.code}): name another file with --out.`);
+    await rm(temporary, { force: true }).catch(() => {}); // it may not exist
+    throw new Error(`Cannot write ${path} (${error.code}). Choose another file with --out.`);
   }
 }
 
-/** A whole number of any size, since seeds go up to 2⁶⁴ - 1. */
+/** Parse an integer of any size; seeds go up to 2⁶⁴ - 1. */
 function integer(option, text) {
-  if (!/^-?\d{1,30}$/.test(text)) throw new RangeError(`${option} ${text} is not a whole number.`);
+  if (!/^-?\d{1,30}$/.test(text)) throw new RangeError(`${option} is ${text}; expected an integer.`);
   return BigInt(text);
 }
 
-function small(option, text, most) {
+function small(option, text, max) {
   const number = integer(option, text);
-  if (number < 1n || number > most) throw new RangeError(`${option} ${text} is not a whole number from 1 to ${most}.`);
+  if (number < 1n || number > max) throw new RangeError(`${option} is ${text}; expected an integer from 1 to ${max}.`);
   return Number(number);
 }
 

@@ -1,20 +1,20 @@
 /**
- * The latents that a seed stands for, as tests/philox.py defines them: image i of seed s depends on (s, i) alone.
+ * Latents of a seed, as defined in tests/philox.py. Image i of seed s depends on (s, i) only.
  *
- * Words come from Philox4x64-10 (Salmon et al. 2011) under the key (s, 0), pairs of them become two normals each
- * (Box & Muller 1958) in float64, and these are rounded to float32. Where Python draws an image anew to verify it,
- * attempt k takes the key (s, k). Depends on nothing, runs wherever JavaScript does.
+ * Philox4x64-10 (Salmon et al., 2011) with key (s, 0) gives 64-bit words. Each pair of words becomes two normals in
+ * float64 (Box and Muller, 1958), rounded to float32. Attempt k of verified generation uses the key (s, k).
+ * This module has no dependencies.
  */
 
 const MASK = (1n << 64n) - 1n;
 const MULTIPLIERS = [0xd2e7470ee14c6c93n, 0xca5a826395121157n];
 const WEYL = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn];
 
-/** Seeds are 0 to SEED_END - 1, indices of images 0 to INDEX_END - 1. */
+/** Seeds go from 0 to SEED_END - 1, image indices from 0 to INDEX_END - 1. */
 export const SEED_END = 1n << 64n;
 export const INDEX_END = 1n << 63n;
 
-/** The four 64-bit words of the BigInt `counter` under the key (`seed`, `attempt`), after ten rounds. */
+/** Return four 64-bit words for the BigInt `counter` and the key (`seed`, `attempt`). */
 export function philox(counter, seed, attempt = 0n) {
   let [a, b, c, d] = [counter & MASK, (counter >> 64n) & MASK, (counter >> 128n) & MASK, counter >> 192n];
   let [low, high] = [seed, attempt];
@@ -27,9 +27,9 @@ export function philox(counter, seed, attempt = 0n) {
 }
 
 /**
- * Latents of the images `start` to `start` + `n` - 1 of `seed`: a Float32Array of n × `size` unit normals.
+ * Return the latents of images `start` to `start` + `n` - 1: a Float32Array of n × `size` unit normals.
  *
- * `seed`, `start` and `attempt` are BigInts within their ranges, which the caller sees to.
+ * `seed`, `start` and `attempt` are BigInts. The caller checks their ranges.
  */
 export function latents(n, size, seed, start, attempt = 0n) {
   const blocks = Math.ceil(size / 4);
@@ -42,7 +42,7 @@ export function latents(n, size, seed, start, attempt = 0n) {
   return z;
 }
 
-/** Four words → four normals, in float64. */
+/** Turn four words into four normals in float64. */
 function normalsOf([a, b, c, d]) {
   return [...boxMuller(a, b), ...boxMuller(c, d)];
 }

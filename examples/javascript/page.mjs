@@ -1,27 +1,27 @@
-/** The page: what is pressed is drawn behind what stands there, as image 0, 1, 2… of the seed. */
+/** The page: each key press appends a digit, image 0, 1, 2… of the seed. */
 
 import * as ort from "onnxruntime-web";
 
 import { load } from "./mnistgen.mjs";
 
-ort.env.wasm.numThreads = 1; // more need a server that isolates the page, and one digit does not gain by them
+ort.env.wasm.numThreads = 1; // more threads need a cross-origin isolated page, and do not speed up one digit
 
 const ARTIFACTS = new URL("../../artifacts/", import.meta.url);
 const [model, seed, pad, paper, status, python] = ["model", "seed", "pad", "paper", "status", "python"].map((id) =>
   document.getElementById(id),
 );
-let generator; // a promise of the model that is chosen
-let digits = []; // what stands on the paper, undefined for whatever came
+let generator; // a promise of the selected model
+let digits = []; // digits on the page; undefined for unconditional models
 
 function choose() {
-  generator?.then((previous) => previous.close(), () => {}); // why it failed to load was told
+  generator?.then((previous) => previous.close(), () => {}); // a load error was shown already
   say("Loading…");
   generator = load(model.value, { ort, artifacts: ARTIFACTS });
-  const asks = model.value === "cgan";
-  const keys = asks ? [..."0123456789"].map((digit) => [digit, Number(digit)]) : [["Draw", undefined]];
+  const conditional = model.value === "cgan";
+  const keys = conditional ? [..."0123456789"].map((digit) => [digit, Number(digit)]) : [["Draw", undefined]];
   pad.replaceChildren(...keys.map(([text, digit]) => key(text, () => draw(digit))), key("Clear", clear));
   clear();
-  generator.then(() => say("Ready: press a key."), tell);
+  generator.then(() => say("Ready: press a key."), showError);
 }
 
 function key(text, press) {
@@ -41,16 +41,16 @@ function clear() {
 async function draw(digit) {
   try {
     const started = performance.now();
-    const wish = { digit, seed: seedAsked(), start: digits.length };
+    const options = { digit, seed: seedValue(), start: digits.length };
     const canvas = place(digit);
-    ink(canvas, await (await generator).generate(1, wish));
+    ink(canvas, await (await generator).generate(1, options));
     say(`Drew ${digit ?? "a digit"} in ${Math.round(performance.now() - started)} ms.`);
   } catch (error) {
-    tell(error);
+    showError(error);
   }
 }
 
-/** A new place on the paper, taken at once, so that quick fingers keep their order. */
+/** Append a canvas before the digit is drawn, so that quick key presses keep their order. */
 function place(digit) {
   const element = Object.assign(document.createElement("canvas"), { width: 28, height: 28 });
   element.setAttribute("role", "img");
@@ -67,28 +67,28 @@ function ink(canvas, image) {
   canvas.getContext("2d").putImageData(new ImageData(pixels, 28, 28), 0, 0);
 }
 
-function seedAsked() {
-  if (!seed.checkValidity()) throw new RangeError("The seed is a whole number from 0 to 18446744073709551615.");
+function seedValue() {
+  if (!seed.checkValidity()) throw new RangeError("The seed must be an integer from 0 to 18446744073709551615.");
   return BigInt(seed.value);
 }
 
-/** The call that draws the same digits in Python. */
+/** Show the Python call that draws the same digits. */
 function describe() {
-  const asked = model.value === "cgan" && digits.length ? `digit=[${digits.join(", ")}], ` : "";
-  python.textContent = `mnistgen.load("${model.value}").generate(${digits.length || 1}, ${asked}seed=${seed.value})`;
+  const argument = model.value === "cgan" && digits.length ? `digit=[${digits.join(", ")}], ` : "";
+  python.textContent = `mnistgen.load("${model.value}").generate(${digits.length || 1}, ${argument}seed=${seed.value})`;
 }
 
 function say(sentence) {
   status.textContent = sentence;
 }
 
-function tell(error) {
+function showError(error) {
   say(error.message);
 }
 
 model.addEventListener("change", choose);
 seed.addEventListener("input", clear);
-document.getElementById("wish").addEventListener("submit", (event) => event.preventDefault());
+document.getElementById("options").addEventListener("submit", (event) => event.preventDefault());
 document.addEventListener("keydown", (event) => {
   const elsewhere = event.target.closest("input, select") || event.ctrlKey || event.metaKey || event.altKey;
   if (!elsewhere && model.value === "cgan" && /^[0-9]$/.test(event.key)) draw(Number(event.key));

@@ -1,11 +1,11 @@
-/** Digits as a picture, in Node.js without a package. */
+/** Arrange digits and encode a PNG in Node.js, without dependencies. */
 
 import { crc32, deflateSync } from "node:zlib";
 
 const SIDE = 28;
 const COLUMNS = 10;
 
-/** Digits, `n` × 28 × 28 bytes, in rows of ten as one picture, each pixel `scale` × `scale`. */
+/** Arrange `n` × 28 × 28 bytes in rows of ten digits; each pixel becomes `scale` × `scale`. */
 export function grid(images, n, scale) {
   const columns = Math.min(n, COLUMNS);
   const [width, height] = [columns * SIDE * scale, Math.ceil(n / columns) * SIDE * scale];
@@ -20,13 +20,13 @@ export function grid(images, n, scale) {
   return { width, height, pixels };
 }
 
-/** A picture in 256 greys as a PNG (https://www.w3.org/TR/png-3/). */
+/** Encode an 8-bit gray image as a PNG (https://www.w3.org/TR/png-3/). */
 export function encodePng({ width, height, pixels }) {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  header[8] = 8; // bits a pixel; grey, deflated, adaptive filters and no interlacing are the zeros that follow
-  const lines = Buffer.alloc(height * (width + 1)); // each begins with its filter, 0 for none
+  header[8] = 8; // bits per pixel; the zeros that follow mean gray, deflate, adaptive filters, not interlaced
+  const lines = Buffer.alloc(height * (width + 1)); // each row starts with its filter type, 0 for none
   for (let y = 0; y < height; y++) lines.set(pixels.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
   const signature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
   return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", deflateSync(lines)), chunk("IEND", Buffer.alloc(0))]);
