@@ -1,4 +1,4 @@
-"""Contracts C2 and C3: the models that ship, and what happens when they are not as the manifest says."""
+"""Shipped models match the manifest; damaged models and manifests are rejected."""
 
 import hashlib
 import json
@@ -14,8 +14,14 @@ def manifest_of(folder):
     return json.loads((folder / "manifest.json").read_text())
 
 
+def load_error(name, artifacts):
+    with pytest.raises(mnistgen.ArtifactError) as caught:
+        mnistgen.load(name, artifacts=artifacts)
+    return caught.value.code
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_the_manifest_is_true_of_the_files_that_ship(name):
+def test_manifest_matches_shipped_files(name):
     model = Manifest(ROOT / "artifacts").model(name)
     file = (ROOT / "artifacts" / model.file).read_bytes()
     weights = (ROOT / "artifacts" / "weights" / f"{name.removesuffix('-int8')}.safetensors").read_bytes()
@@ -32,7 +38,7 @@ def test_the_manifest_is_true_of_the_files_that_ship(name):
 @pytest.mark.parametrize(
     ("name", "recipe", "epochs"), [("vae", "tuned", 30), ("gan", "tuned", 20), ("cgan", "tuned", 30)]
 )
-def test_what_ships_was_trained_to_the_full_number_of_epochs_on_all_of_mnist(name, recipe, epochs):
+def test_shipped_models_were_fully_trained(name, recipe, epochs):
     model = Manifest(ROOT / "artifacts").model(name)
     assert (model.recipe, model.epochs) == (recipe, epochs)
     assert model.training["final_metrics"]["epoch"] == epochs
@@ -40,59 +46,54 @@ def test_what_ships_was_trained_to_the_full_number_of_epochs_on_all_of_mnist(nam
     assert len(model.git_revision) == 40
 
 
-def test_a_damaged_model_is_refused_before_it_is_opened(artifacts):
+def test_damaged_model_is_rejected(artifacts):
     model = artifacts / "cgan.onnx"
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
     model.write_bytes(content)
-    with pytest.raises(mnistgen.ArtifactError, match=r"cgan.onnx is damaged .* install mnistgen anew"):
-        mnistgen.load("cgan", artifacts=artifacts)
+    assert load_error("cgan", artifacts) == "model-hash-mismatch"
 
 
-def test_a_truncated_model_is_refused(artifacts):
+def test_truncated_model_is_rejected(artifacts):
     model = artifacts / "gan.onnx"
     model.write_bytes(model.read_bytes()[:1000])
-    with pytest.raises(mnistgen.ArtifactError, match="damaged"):
-        mnistgen.load("gan", artifacts=artifacts)
+    assert load_error("gan", artifacts) == "model-hash-mismatch"
 
 
-def test_a_missing_model_is_told(artifacts):
+def test_missing_model_is_reported(artifacts):
     (artifacts / "vae.onnx").unlink()
-    with pytest.raises(mnistgen.ArtifactError, match="No such file"):
-        mnistgen.load("vae", artifacts=artifacts)
+    assert load_error("vae", artifacts) == "model-missing"
 
 
-def test_a_file_that_is_no_model_is_refused_though_its_hash_is_right(artifacts):
+def test_invalid_model_with_right_hash_is_rejected(artifacts):
     (artifacts / "vae.onnx").write_bytes(b"no model")
     manifest = manifest_of(artifacts)
     manifest["models"]["vae"]["sha256"] = hashlib.sha256(b"no model").hexdigest()
     (artifacts / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(mnistgen.ArtifactError, match="cannot open the model"):
-        mnistgen.load("vae", artifacts=artifacts)
+    assert load_error("vae", artifacts) == "model-refused"
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "code"),
     [
-        ("{", "damaged"),
-        ("[]", "no manifest of mnistgen"),
-        ('{"schema": "1.0", "models": {"cgan": {}}}', "no manifest of mnistgen"),
-        ('{"schema": "2.0", "models": {}}', r"has schema 2.0, and this mnistgen reads 1.0"),
-        (None, "no manifest of mnistgen"),  # the true one, but for a type
-        ('{"schema": "new", "models": {}}', "no manifest of mnistgen"),
+        ("{", "manifest-damaged"),
+        ("[]", "manifest-damaged"),
+        ('{"schema": "1.0", "models": {"cgan": {}}}', "manifest-damaged"),
+        ('{"schema": "2.0", "models": {}}', "schema-unknown"),
+        (None, "manifest-damaged"),  # a value of the wrong type
+        ('{"schema": "new", "models": {}}', "manifest-damaged"),
     ],
 )
-def test_a_foreign_manifest_is_refused(artifacts, text, words):
+def test_invalid_manifest_is_rejected(artifacts, text, code):
     if text is None:
         manifest = manifest_of(artifacts)
         manifest["models"]["vae"]["latent_size"] = "2"
         text = json.dumps(manifest)
     (artifacts / "manifest.json").write_text(text)
-    with pytest.raises(mnistgen.ArtifactError, match=words):
-        mnistgen.load("cgan", artifacts=str(artifacts))
+    assert load_error("cgan", str(artifacts)) == code
 
 
-def test_a_later_minor_schema_is_read(artifacts):
+def test_newer_minor_schema_is_accepted(artifacts):
     manifest = manifest_of(artifacts)
     manifest["schema"] = "1.7"
     manifest["models"]["cgan"]["new"] = "fact"
@@ -100,11 +101,10 @@ def test_a_later_minor_schema_is_read(artifacts):
     assert mnistgen.load("cgan", artifacts=artifacts).model.name == "cgan"
 
 
-def test_a_missing_manifest_is_told(tmp_path):
-    with pytest.raises(mnistgen.ArtifactError, match="There is no manifest"):
-        mnistgen.load("cgan", artifacts=tmp_path)
+def test_missing_manifest_is_reported(tmp_path):
+    assert load_error("cgan", tmp_path) == "manifest-missing"
 
 
-def test_an_unknown_model_is_refused_with_the_names_of_those_that_there_are():
-    with pytest.raises(mnistgen.UnknownModelError, match="no model 'dcgan': choose one of vae, gan, cgan, cgan-int8"):
+def test_unknown_model_lists_valid_names():
+    with pytest.raises(mnistgen.UnknownModelError, match="vae, gan, cgan, cgan-int8"):
         mnistgen.load("dcgan")
