@@ -5,16 +5,16 @@ import torch
 from conftest import ROOT
 
 from export.errors import ExportError
-from export.quality.evaluate import load_reader
+from export.quality.evaluate import load_evaluator
 from training import data
 from training.evaluator import augment, predict
 
-WEIGHTS = ROOT / "artifacts" / "weights" / "reader.safetensors"
+WEIGHTS = ROOT / "artifacts" / "weights" / "evaluator.safetensors"
 
 
 @pytest.fixture(scope="module")
 def evaluator():
-    return load_reader(WEIGHTS)
+    return load_evaluator(WEIGHTS)
 
 
 def test_committed_weights_are_small():
@@ -54,11 +54,11 @@ def test_augment_moves_ink_slightly():
     ("content", "words"), [(None, "cannot be read"), (b"no weights", "is damaged"), ("gan", "holds no weights")]
 )
 def test_unusable_weights_are_refused(tmp_path, content, words):
-    path = tmp_path / "reader.safetensors"
+    path = tmp_path / "evaluator.safetensors"
     if content == "gan":
         content = (WEIGHTS.parent / "gan.safetensors").read_bytes()
     if content:
         path.write_bytes(content)
     with pytest.raises(ExportError, match=words) as error:
-        load_reader(path)
+        load_evaluator(path)
     assert "python -m training.evaluator" in str(error.value)

@@ -1,1 +1,1 @@
-"""Compare the speed of mnistgen with other runtimes."""
+"""Compare the speed of mnistgen with other runtimes; measure start-up time and memory."""

@@ -1,7 +1,8 @@
-"""Ways to run the networks, for `export.benchmark`: each prepared as its own documentation says, from the same weights.
+"""Runtimes that can run the networks, each prepared as its documentation recommends, from the same weights.
 
-A way takes a model's name, its inputs (N, ·) and a count of threads, and returns a function that draws the images
-(N, 1, 28, 28). What it needs is imported only then, so that what is not installed can be left out.
+Each entry of RUNTIMES takes a model's name, its inputs (N, ·) and a number of threads. It returns a function that
+generates images (N, 1, 28, 28). The runtime's package is imported only in that call, so that packages which are not
+installed can be left out.
 """
 
 import os
@@ -23,63 +24,63 @@ from export.weights import Weights
 
 Inputs = Mapping[str, NDArray[np.float32]]
 Images = NDArray[np.float32]
-Draw = Callable[[], Images]
-Way = Callable[[str, Inputs, int], Draw]
+Run = Callable[[], Images]
+Prepare = Callable[[str, Inputs, int], Run]
 
 ARTIFACTS = Path("artifacts")
 
 
-def _ours(model: str, inputs: Inputs, threads: int) -> Draw:
+def _mnistgen(model: str, inputs: Inputs, threads: int) -> Run:
     generator = mnistgen.load(model, device="cpu", threads=threads, artifacts=ARTIFACTS)
     return lambda: generator.decode(*inputs.values())[:, None]
 
 
-def _ours_on_one_thread(model: str, inputs: Inputs, threads: int) -> Draw:
-    return _ours(model, inputs, 1)
+def _mnistgen_one_thread(model: str, inputs: Inputs, threads: int) -> Run:
+    return _mnistgen(model, inputs, 1)
 
 
-def _ours_in_int8(model: str, inputs: Inputs, threads: int) -> Draw:
-    """Convolutions in eight bits, whether that ships or not."""
+def _mnistgen_int8(model: str, inputs: Inputs, threads: int) -> Run:
+    """Run int8 convolutions, even if the model does not ship in this form."""
     with exported(f"{model}{INT8}", _weights(model), threads) as generator:
         for _ in range(2):
-            generator.generate()  # opens all that reads the folder
+            generator.generate()  # the second call opens the last session; the folder is temporary
     return lambda: generator.decode(*inputs.values())[:, None]
 
 
-def _onnxruntime(model: str, inputs: Inputs, threads: int) -> Draw:
+def _onnxruntime(model: str, inputs: Inputs, threads: int) -> Run:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(naive_onnx(model), providers=["CPUExecutionProvider"])
     return lambda: session.run(["image"], dict(inputs))[0]
 
 
-def _torch_eager(model: str, inputs: Inputs, threads: int) -> Draw:
+def _torch_eager(model: str, inputs: Inputs, threads: int) -> Run:
     return _torch(naive(model), inputs)
 
 
-def _torch_compiled(model: str, inputs: Inputs, threads: int) -> Draw:
+def _torch_compiled(model: str, inputs: Inputs, threads: int) -> Run:
     return _torch(torch.compile(naive(model)), inputs)
 
 
-def _torch(module: nn.Module, inputs: Inputs) -> Draw:
+def _torch(module: nn.Module, inputs: Inputs) -> Run:
     tensors = [torch.from_numpy(value) for value in inputs.values()]
 
-    def draw() -> Images:
+    def run() -> Images:
         with torch.inference_mode():
             return module(*tensors).numpy()
 
-    return draw
+    return run
 
 
-def _openvino_float32(model: str, inputs: Inputs, threads: int) -> Draw:
+def _openvino_float32(model: str, inputs: Inputs, threads: int) -> Run:
     return _openvino(model, inputs, "f32")
 
 
-def _openvino_bfloat16(model: str, inputs: Inputs, threads: int) -> Draw:
+def _openvino_bfloat16(model: str, inputs: Inputs, threads: int) -> Run:
     return _openvino(model, inputs, "bf16")
 
 
-def _openvino(model: str, inputs: Inputs, precision: str) -> Draw:
+def _openvino(model: str, inputs: Inputs, precision: str) -> Run:
     import openvino
 
     core = openvino.Core()
@@ -90,7 +91,7 @@ def _openvino(model: str, inputs: Inputs, precision: str) -> Draw:
     return lambda: request.infer(dict(inputs))["image"]
 
 
-def _litert(model: str, inputs: Inputs, threads: int) -> Draw:
+def _litert(model: str, inputs: Inputs, threads: int) -> Run:
     import litert_torch
     from ai_edge_litert.interpreter import Interpreter
 
@@ -100,17 +101,17 @@ def _litert(model: str, inputs: Inputs, threads: int) -> Draw:
         litert_torch.convert(naive(model), tensors).export(path)
         interpreter = Interpreter(path, num_threads=threads)
     runner = interpreter.get_signature_runner()
-    feed = dict(zip(sorted(runner.get_input_details()), inputs.values(), strict=True))
+    arguments = dict(zip(sorted(runner.get_input_details()), inputs.values(), strict=True))
 
-    def draw() -> Images:
-        (images,) = runner(**feed).values()
+    def run() -> Images:
+        (images,) = runner(**arguments).values()
         return images
 
-    return draw
+    return run
 
 
-def _ncnn(model: str, inputs: Inputs, threads: int) -> Draw:
-    """ncnn takes one image at a time; in float32, like the others."""
+def _ncnn(model: str, inputs: Inputs, threads: int) -> Run:
+    """Run ncnn in float32 like the others; it takes one image at a time."""
     import ncnn
     import pnnx
 
@@ -119,18 +120,18 @@ def _ncnn(model: str, inputs: Inputs, threads: int) -> Draw:
     network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
     network.opt.use_bf16_storage = False
     examples = tuple(torch.from_numpy(value[:1].copy()) for value in inputs.values())
-    here = Path.cwd()
+    before = Path.cwd()
     module = naive(model)
     with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)  # where pnnx leaves its files
+        os.chdir(folder)  # pnnx writes into the current directory
         try:
             pnnx.export(module, "model.pt", examples, fp16=False)
             network.load_param("model.ncnn.param")
             network.load_model("model.ncnn.bin")
         finally:
-            os.chdir(here)
+            os.chdir(before)
 
-    def draw() -> Images:
+    def run() -> Images:
         images = []
         for row in zip(*inputs.values(), strict=True):
             with network.create_extractor() as extractor:
@@ -139,17 +140,14 @@ def _ncnn(model: str, inputs: Inputs, threads: int) -> Draw:
                 images.append(np.array(extractor.extract("out0")[1]))
         return np.reshape(images, (-1, 1, 28, 28))
 
-    return draw
+    return run
 
 
-OURS: dict[str, Way] = {
-    "mnistgen": _ours,
-    "mnistgen, one thread": _ours_on_one_thread,
-    "mnistgen, int8 convolutions": _ours_in_int8,
+RUNTIMES: dict[str, Prepare] = {
+    "mnistgen": _mnistgen,
+    "mnistgen, one thread": _mnistgen_one_thread,
+    "mnistgen, int8 convolutions": _mnistgen_int8,
     "ONNX Runtime, naive export": _onnxruntime,
-}
-PEERS: dict[str, Way] = {
-    **OURS,
     "PyTorch eager": _torch_eager,
     "torch.compile": _torch_compiled,
     "OpenVINO float32": _openvino_float32,
@@ -169,4 +167,5 @@ def _weights(model: str) -> Weights:
 
 
 def naive_onnx(model: str) -> bytes:
+    """Return the network as PyTorch exports it, without rewrites."""
     return convert.convert(GRAPHS[model], naive(model), {"model": model})

@@ -1,1 +1,1 @@
-"""Measure and certify the quality of generated digits."""
+"""Measure the quality of generated digits and certify it."""

@@ -1,22 +1,22 @@
-"""A quality certificate: metrics over several seeds, beside what real digits reach, and the marks that were kept."""
+"""Quality certificates: metrics over several sampling seeds, with baselines and thresholds."""
 
 from collections.abc import Mapping
 
 from export.graphs.models import original
 from export.quality.evaluate import Sizes
-from export.quality.thresholds import GATES
+from export.quality.thresholds import THRESHOLDS
 
 SEEDS = (0, 1, 2)
 """Sampling seeds that every metric is averaged over."""
 
 Summary = dict[str, dict[str, float]]
-"""Of each metric "mean" and "spread", the largest less the smallest over SEEDS."""
+"""For each metric its "mean" over SEEDS and its "spread": maximum minus minimum."""
 References = Mapping[str, Summary]
-"""What real digits ("floor") and each model of the seed recipe (by name) reach."""
+"""Metrics of real digits ("real_data_baseline") and of the models trained by the seed recipe (by model name)."""
 
 
-def summarised(measured: list[dict[str, float]]) -> Summary:
-    """The metrics of several seeds as one summary, to six significant digits."""
+def summarize(measured: list[dict[str, float]]) -> Summary:
+    """Return mean and spread of the metrics of several seeds, rounded to six significant digits."""
     summary = {}
     for name in measured[0]:
         values = [metrics[name] for metrics in measured]
@@ -25,28 +25,31 @@ def summarised(measured: list[dict[str, float]]) -> Summary:
     return summary
 
 
-def certificate(name: str, summary: Summary, references: References, reader: dict, sizes: Sizes) -> dict:
-    """The certificate of the model `name`: how it was measured, its metrics, the marks, and in words those missed."""
+def means(summary: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each metric."""
+    return {metric: figures["mean"] for metric, figures in summary.items()}
+
+
+def certificate(name: str, summary: Summary, references: References, evaluator: dict, sizes: Sizes) -> dict:
+    """Return the certificate of the model `name`: conditions, metrics, thresholds, and the thresholds it misses."""
     name = original(name)
-    means = {
-        title: {metric: figures["mean"] for metric, figures in of.items()}
-        for title, of in (
-            ("floor", references["floor"]),
-            ("seed recipe", references[name]),
-            ("model", summary),
-        )
-    }
-    gates = GATES[name]
+    metrics = means(summary)
+    real = means(references["real_data_baseline"])
+    baselines = {"real_data_baseline": real, "seed_recipe": means(references[name])}
+    thresholds = THRESHOLDS[name]
     return {
-        "reader": reader,
+        "evaluator": evaluator,
         "images": sizes.images,
-        "taught_images": sizes.taught,
+        "cas_images": sizes.cas_images,
         "sampling_seeds": list(SEEDS),
-        "metrics": {metric: {**figures, **_floor(metric, means)} for metric, figures in summary.items()},
-        "gates": {gate.metric: {gate.relation.replace(" ", "_"): float(f"{gate.limit(means):.6g}")} for gate in gates},
-        "missed": [gate.words(means["model"], means) for gate in gates if not gate.passes(means["model"], means)],
+        "metrics": {
+            metric: {**figures, **({"real_data_baseline": real[metric]} if metric in real else {})}
+            for metric, figures in summary.items()
+        },
+        "thresholds": {
+            each.metric: {each.relation.replace(" ", "_"): float(f"{each.limit(baselines):.6g}")} for each in thresholds
+        },
+        "missed_thresholds": [
+            each.describe_miss(metrics, baselines) for each in thresholds if not each.is_met(metrics, baselines)
+        ],
     }
-
-
-def _floor(metric: str, means: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    return {"floor": means["floor"][metric]} if metric in means["floor"] else {}

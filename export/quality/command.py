@@ -1,4 +1,4 @@
-"""Certify what the models' digits are worth: `python -m export.quality --all`."""
+"""Write the models' quality certificates into the manifest: `python -m export.quality --all`."""
 
 import hashlib
 import json
@@ -14,8 +14,8 @@ from export import weights
 from export.artifacts import exported, listed, listed_verifier, manifest_bytes, publish
 from export.errors import ExportError
 from export.graphs.models import GRAPHS, SHIPPED, original
-from export.quality.certificate import SEEDS, References, Summary, certificate, summarised
-from export.quality.evaluate import VERSION, Reference, Sizes, floor, load_reader, measure
+from export.quality.certificate import SEEDS, References, Summary, certificate, summarize
+from export.quality.evaluate import VERSION, Reference, Sizes, load_evaluator, measure, measure_real_data
 from export.quality.likelihood import likelihood
 from export.weights import Weights
 from training import data
@@ -25,16 +25,17 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 @click.command()
 @click.option("--all", "every", is_flag=True, help="Certify all models.")
-@click.option("--model", "names", multiple=True, type=click.Choice(SHIPPED), help="Certify this one; repeatable.")
+@click.option("--model", "names", multiple=True, type=click.Choice(SHIPPED), help="Model to certify; repeatable.")
 @click.option("--artifacts", type=_FOLDER, default="artifacts", show_default=True, help="Folder of models and weights.")
 @click.option("--data", "mnist", type=_FOLDER, default="data", show_default=True, help="Folder of MNIST.")
 def main(every: bool, names: tuple[str, ...], artifacts: Path, mnist: Path) -> None:
-    """Measure the models' digits against MNIST's test set, and write the certificates into the manifest.
+    """Measure the models' digits against MNIST's test set, and write certificates into the manifest.
 
-    The digits are those that ONNX Runtime draws from the files that ship, 10,000 of each of three seeds. A model whose
-    digits miss a mark in export/gates.py gets a certificate that says so, and the exit code is 1. Real digits and the
-    seed recipe's models (weights/seed/ in the folder --artifacts) are measured first, and their figures kept in
-    references.json there, to be used again.
+    ONNX Runtime generates 10,000 digits for each of three seeds from the files that ship. If a model misses one of the
+    thresholds in export/quality/thresholds.py, its certificate says so and the command exits with code 1.
+
+    The baselines are measured first: real digits, and the models in weights/seed/ in the folder --artifacts. They are
+    kept in references.json there and used again.
 
     \b
     Examples:
@@ -42,73 +43,74 @@ def main(every: bool, names: tuple[str, ...], artifacts: Path, mnist: Path) -> N
       python -m export.quality --model cgan
     """
     if every == bool(names):
-        raise click.UsageError(f"Say which: --all, or --model with one of {', '.join(SHIPPED)}.")
-    failures = certify(list(SHIPPED) if every else list(dict.fromkeys(names)), artifacts, mnist)
-    if failures:
-        raise ExportError("Marks were missed: " + "; ".join(failures) + ".")
+        raise click.UsageError(f"Use either --all or --model with one of {', '.join(SHIPPED)}.")
+    missed = certify(list(SHIPPED) if every else list(dict.fromkeys(names)), artifacts, mnist)
+    if missed:
+        raise ExportError(f"Missed thresholds: {', '.join(missed)}.")
 
 
 def certify(names: list[str], artifacts: Path, mnist: Path, sizes: Sizes = Sizes()) -> list[str]:  # noqa: B008
-    """Measure the models `names`, write their certificates, and return the marks that were missed."""
+    """Measure the models `names`, write their certificates, and return the missed thresholds."""
     models = listed(artifacts)
     for name in names:
         if name not in models:
-            raise ExportError(f"{artifacts} holds no {name}: export it first, with python -m export.onnx.")
+            raise ExportError(f"{artifacts} has no model {name}. Export it with python -m export.onnx --model {name}.")
     train, test = data.load(mnist, "train"), data.load(mnist, "test")
-    reader_file = artifacts / "weights" / "reader.safetensors"
-    reference = Reference(train, test, load_reader(reader_file), sizes)
-    reader = {"sha256": hashlib.sha256(reader_file.read_bytes()).hexdigest(), "test_accuracy": reference.accuracy}
-    references = _references(artifacts, reference, reader)
-    failures = []
+    path = artifacts / "weights" / "evaluator.safetensors"
+    reference = Reference(train, test, load_evaluator(path), sizes)
+    evaluator = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "test_accuracy": reference.accuracy}
+    references = _references(artifacts, reference, evaluator)
+    missed = []
     for name in names:
         found = weights.read(original(name), artifacts / "weights" / f"{original(name)}.safetensors")
-        summary = _measured(name, mnistgen.load(name, device="cpu", artifacts=artifacts), found, reference)
-        facts = certificate(name, summary, references, reader, sizes)
-        failures += [f"{name}: {words}" for words in facts["missed"]]
+        summary = _measure(name, mnistgen.load(name, device="cpu", artifacts=artifacts), found, reference)
+        facts = certificate(name, summary, references, evaluator, sizes)
+        missed += [f"{name}: {message}" for message in facts["missed_thresholds"]]
         models[name] = replace(models[name], quality=facts)
         click.echo(_line(name, summary))
     publish({artifacts / "manifest.json": manifest_bytes(models, listed_verifier(artifacts))})
-    return failures
+    return missed
 
 
-def _references(artifacts: Path, reference: Reference, reader: dict) -> References:
-    """What real digits and the seed recipe's models reach, read from references.json, or measured if need be."""
+def _references(artifacts: Path, reference: Reference, evaluator: dict) -> References:
+    """Return the baselines in references.json; measure them if they are missing or of other conditions."""
     path = artifacts / "references.json"
     conditions = {
         "version": VERSION,
-        "reader": reader,
+        "evaluator": evaluator,
         "images": reference.sizes.images,
-        "taught": reference.sizes.taught,
+        "cas_images": reference.sizes.cas_images,
     }
     try:
-        read = json.loads(path.read_bytes())
-        if read["conditions"] == conditions:
-            return read["figures"]
+        content = json.loads(path.read_bytes())
+        if content["conditions"] == conditions:
+            return content["figures"]
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # there is none that can be used, so it is made anew
-    figures = {"floor": _over_seeds("real digits", lambda part: floor(reference, part))}
-    click.echo(_line("real digits", figures["floor"]))
+        pass  # measure them below
+    figures = {"real_data_baseline": _over_seeds("real digits", lambda part: measure_real_data(reference, part))}
+    click.echo(_line("real digits", figures["real_data_baseline"]))
     for name in GRAPHS:
         found = weights.read(name, artifacts / "weights" / "seed" / f"{name}.safetensors")
         with exported(name, found) as generator:
-            figures[name] = _measured(f"{name}, seed recipe", generator, found, reference)
+            figures[name] = _measure(f"{name}, seed recipe", generator, found, reference)
         click.echo(_line(f"{name}, seed recipe", figures[name]))
     publish({path: (json.dumps({"conditions": conditions, "figures": figures}, indent=2) + "\n").encode()})
     return figures
 
 
-def _measured(title: str, generator: mnistgen.Generator, found: Weights, reference: Reference) -> Summary:
-    def one_seed(seed: int) -> dict[str, float]:
+def _measure(title: str, generator: mnistgen.Generator, found: Weights, reference: Reference) -> Summary:
+    def measure_seed(seed: int) -> dict[str, float]:
         measured = measure(generator, reference, seed)
         if generator.model.name == "vae":
             measured |= likelihood(found, reference.test.images, seed)
         return measured
 
-    return _over_seeds(title, one_seed)
+    return _over_seeds(title, measure_seed)
 
 
-def _over_seeds(title: str, one_seed: Callable[[int], dict[str, float]]) -> Summary:
-    return summarised([one_seed(seed) for seed in tqdm(SEEDS, title, unit=" seeds", disable=None, leave=False)])
+def _over_seeds(title: str, measure_seed: Callable[[int], dict[str, float]]) -> Summary:
+    seeds = tqdm(SEEDS, title, unit=" seeds", disable=None, leave=False)
+    return summarize([measure_seed(seed) for seed in seeds])
 
 
 def _line(title: str, summary: Summary) -> str:

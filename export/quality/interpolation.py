@@ -1,4 +1,4 @@
-"""Walks through a model's latents, which show how smoothly its digits change."""
+"""Interpolations between latents, which show how smoothly the images change."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,28 +8,25 @@ from mnistgen.interpolation import lerp, slerp
 from mnistgen.latents import one_hot
 
 STEPS = 33
-"""Points of a walk, both ends counted."""
+"""Number of points, both ends included."""
 
 
-def between(start: NDArray[np.float32], end: NDArray[np.float32], steps: int = STEPS) -> NDArray[np.float32]:
-    """Latents (steps, latent) from `start` (latent,) to `end`: straight in a plane, else along the sphere."""
-    way = lerp if len(start) == 2 else slerp
-    return way(start, end, np.linspace(0, 1, steps)[:, None])
+def interpolate_latents(
+    start: NDArray[np.float32], end: NDArray[np.float32], steps: int = STEPS
+) -> NDArray[np.float32]:
+    """Return latents (steps, latent) from `start` (latent,) to `end`: linear if in two dimensions, else spherical."""
+    path = lerp if len(start) == 2 else slerp
+    return path(start, end, np.linspace(0, 1, steps)[:, None])
 
 
-def label(digit: int, n: int) -> NDArray[np.float32]:
-    """Labels (n, 10) that all ask for `digit`."""
-    return one_hot(np.full(n, digit))
-
-
-def walk(
+def interpolate(
     generator: Generator, start: NDArray[np.float32], end: NDArray[np.float32], digit: int, steps: int = STEPS
 ) -> NDArray[np.uint8]:
-    """What is drawn on the way between two latents, uint8 (steps, 28, 28), all `digit` where the model takes one."""
-    path = between(start, end, steps)
-    return as_shipped(generator.decode(path, label(digit, steps) if generator.model.classes else None))
+    """Return images uint8 (steps, 28, 28) between two latents; of the label `digit` if the model is conditional."""
+    labels = one_hot(np.full(steps, digit)) if generator.model.classes else None  # (steps, 10)
+    return to_uint8(generator.decode(interpolate_latents(start, end, steps), labels))
 
 
-def as_shipped(images: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Digits in [0, 1] as the runtime's grey levels."""
+def to_uint8(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Convert images in [0, 1] to grey levels, like the runtime."""
     return np.rint(images * 255).astype(np.uint8)

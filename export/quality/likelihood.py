@@ -1,4 +1,4 @@
-"""How likely a VAE thinks digits are that it has not seen."""
+"""The evidence lower bound (ELBO) of a VAE on digits that it was not trained on."""
 
 import torch
 from torch import Tensor, nn
@@ -10,19 +10,20 @@ from training.flow import Flow
 
 
 def load_encoder(weights: Weights) -> nn.Module:
-    """The encoder of the recipe by which the VAE was trained: the tuned one fits a density, too."""
+    """Return the VAE's encoder; the tuned recipe, which also fits a flow, has a larger one."""
     return load(vae.TunedEncoder() if weights.network("density") else vae.Encoder(), "encoder", weights)
 
 
 @torch.inference_mode()
 def likelihood(weights: Weights, images: Tensor, seed: int) -> dict[str, float]:
-    """The negative evidence lower bound and its parts, in nats a digit, of uint8 `images` (N, 1, 28, 28).
+    """Return the negative ELBO (Kingma & Welling 2013) of uint8 `images` (N, 1, 28, 28) and its terms.
 
-    One latent is drawn for each image. `negative_elbo` is `reconstruction` plus `kl`, the divergence from the unit
-    normal; where a density was fitted, `negative_elbo_fitted` is the bound with that in the unit normal's place.
+    Values are in nats per image, estimated with one latent per image. `negative_elbo` is `reconstruction` plus `kl`, the
+    divergence of the posterior from the unit normal. If the weights have a normalizing flow, `negative_elbo_flow_prior`
+    is the bound with the flow's distribution as prior.
     """
     encoder, decoder = load_encoder(weights), load(vae.Decoder(), "decoder", weights)
-    density = load(Flow(), "density", weights) if weights.network("density") else None
+    flow = load(Flow(), "density", weights) if weights.network("density") else None
     parts = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -35,9 +36,9 @@ def likelihood(weights: Weights, images: Tensor, seed: int) -> dict[str, float]:
                 "kl": float(vae.kl_loss(mean, log_var)),
             }
             part["negative_elbo"] = part["reconstruction"] + part["kl"]
-            if density:
+            if flow:
                 log_q = torch.distributions.Normal(mean, (log_var / 2).exp()).log_prob(z).sum(1)  # (B,)
-                divergence = float((log_q - density.log_prob(z)).mean())
-                part["negative_elbo_fitted"] = part["reconstruction"] + divergence
+                kl = float((log_q - flow.log_prob(z)).mean())
+                part["negative_elbo_flow_prior"] = part["reconstruction"] + kl
             parts.append((len(batch), part))
     return {name: sum(n * part[name] for n, part in parts) / len(images) for name in parts[0][1]}
