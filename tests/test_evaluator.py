@@ -51,7 +51,7 @@ def test_augment_moves_ink_slightly():
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "cannot be read"), (b"no weights", "is damaged"), ("gan", "holds no weights")]
+    ("content", "words"), [(None, "Cannot read"), (b"no weights", "damaged"), ("gan", "another network")]
 )
 def test_unusable_weights_are_refused(tmp_path, content, words):
     path = tmp_path / "evaluator.safetensors"

@@ -1,41 +1,66 @@
-"""The report: written from the certificates, with all of its pictures."""
+"""The report command: REPORT.md, its figures and the model cards."""
 
 import re
 import shutil
+from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
-from conftest import ROOT
+from conftest import MODELS, ROOT
 from PIL import Image
 
-from export.report import command as report
+import mnistgen
+from export.report import command, pictures
 
 ARTIFACTS = ROOT / "artifacts"
 
 
-@pytest.fixture
-def written(mnist, tmp_path, monkeypatch):
-    """A folder of artifacts in which the report was written anew, from few digits."""
-    monkeypatch.setattr(report, "READ", 40)
-    folder = tmp_path / "artifacts"
+@contextmanager
+def shipped_model(name, found):
+    """Replace the export of the seed recipe's model."""
+    yield mnistgen.load(name, device="cpu")
+
+
+def test_shipped_report_is_up_to_date(mnist, tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "EXTREMES_OF", 40)
+    monkeypatch.setattr(pictures, "exported", shipped_model)  # only sizes of pictures are compared
+    folder, cards = tmp_path / "artifacts", tmp_path / "cards"
     shutil.copytree(ARTIFACTS, folder, ignore=shutil.ignore_patterns("report", "REPORT.md"))
-    done = CliRunner().invoke(report.main, ["--artifacts", str(folder), "--data", str(mnist)])
+    arguments = ["--artifacts", str(folder), "--cards", str(cards), "--data", str(mnist)]
+    done = CliRunner().invoke(command.main, arguments)
     assert done.exit_code == 0, done.output
-    return folder
 
-
-def test_the_report_that_ships_is_what_its_models_and_certificates_make(written):
-    text = (written / "REPORT.md").read_text()
-    assert text == (ARTIFACTS / "REPORT.md").read_text()
+    text = (folder / "REPORT.md").read_text(encoding="utf-8")
+    assert text == (ARTIFACTS / "REPORT.md").read_text(encoding="utf-8")
     shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert {str(path.relative_to(written)) for path in (written / "report").iterdir()} == set(shown)
+    assert {str(path.relative_to(folder)) for path in (folder / "report").iterdir()} == set(shown)
     for name in shown:
-        with Image.open(written / name) as new, Image.open(ARTIFACTS / name) as shipped:
+        with Image.open(folder / name) as new, Image.open(ARTIFACTS / name) as shipped:
             assert new.size == shipped.size, name
+    assert {path.stem for path in cards.iterdir()} == set(MODELS)  # test_cards.py compares their text
 
 
-def test_without_certificates_the_report_says_what_to_run(tmp_path):
-    shutil.copyfile(ARTIFACTS / "manifest.json", tmp_path / "manifest.json")
-    done = CliRunner().invoke(report.main, ["--artifacts", str(tmp_path)])
-    assert done.exit_code == 1
-    assert "run python -m export.quality --all first" in done.output
+@pytest.mark.parametrize("missing", ["manifest.json", "references.json", "weights/gan.metrics.jsonl"])
+def test_missing_file_prevents_writing(tmp_path, missing):
+    folder, cards = tmp_path / "artifacts", tmp_path / "cards"
+    shutil.copytree(ARTIFACTS, folder, ignore=shutil.ignore_patterns("*.png", "*.onnx", "*.safetensors", "REPORT.md"))
+    (folder / missing).unlink()
+    done = CliRunner().invoke(command.main, ["--artifacts", str(folder), "--cards", str(cards)])
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert "python -m export.quality --all" in done.output
+    assert not cards.exists()
+    assert not (folder / "REPORT.md").exists()
+
+
+def test_unwritable_card_folder(mnist, tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "draw", lambda *arguments: {})
+    folder = tmp_path / "artifacts"
+    shutil.copytree(ARTIFACTS, folder, ignore=shutil.ignore_patterns("*.png", "*.onnx"))
+    before = (folder / "REPORT.md").stat().st_mtime_ns
+    (tmp_path / "file").touch()
+    arguments = ["--artifacts", str(folder), "--cards", str(tmp_path / "file" / "cards"), "--data", str(mnist)]
+    done = CliRunner().invoke(command.main, arguments)
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert "Not a directory" in done.output
+    assert "--cards" in done.output
+    assert (folder / "REPORT.md").stat().st_mtime_ns == before

@@ -5,21 +5,18 @@ import json
 import os
 import pickle
 import re
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from click.testing import CliRunner
 from conftest import MODELS, ROOT
 
 import mnistgen
 from export import verifier as export_verifier
 from export import weights
 from export.artifacts import listed, manifest_bytes
-from export.quality import external_classifier
 from mnistgen import cli, verify
 from mnistgen.latents import one_hot, reserve_latents
 from mnistgen.manifest import Manifest
@@ -288,13 +285,6 @@ def test_distortion_keeps_ink():
     assert 0 <= distorted.min() <= distorted.max() <= 1
     assert len(distorted.unique(dim=0)) == 100
     assert distorted[..., 8:20, 8:20].sum() == pytest.approx(distorted.sum().item(), rel=0.02)
-
-
-def test_external_classifier_names_missing_package(monkeypatch):
-    monkeypatch.setitem(sys.modules, "digit_recognizer", None)
-    done = CliRunner().invoke(external_classifier.main, [])
-    assert done.exit_code == 1
-    assert "pip install --no-deps digit-recognizer-py==0.1.0" in done.output
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ def load_encoder(weights: Weights) -> nn.Module:
 def likelihood(weights: Weights, images: Tensor, seed: int) -> dict[str, float]:
     """Return the negative ELBO (Kingma & Welling 2013) of uint8 `images` (N, 1, 28, 28) and its terms.
 
-    Values are in nats per image, estimated with one latent per image. `negative_elbo` is `reconstruction` plus `kl`, the
-    divergence of the posterior from the unit normal. If the weights have a normalizing flow, `negative_elbo_flow_prior`
-    is the bound with the flow's distribution as prior.
+    Values are in nats per image, estimated with one latent per image. `negative_elbo` is `reconstruction` plus `kl`,
+    the divergence of the posterior from the unit normal. If the weights have a normalizing flow,
+    `negative_elbo_flow_prior` is the bound with the flow's distribution as prior.
     """
     encoder, decoder = load_encoder(weights), load(vae.Decoder(), "decoder", weights)
     flow = load(Flow(), "density", weights) if weights.network("density") else None
@@ -30,10 +30,10 @@ def likelihood(weights: Weights, images: Tensor, seed: int) -> dict[str, float]:
         for batch in images.split(500):
             digits = batch.float() / 255  # (B, 1, 28, 28)
             mean, log_var = encoder(digits)  # (B, 2) each
-            z = vae.sample_latent(mean, log_var)  # (B, 2)
+            z = vae.reparameterize(mean, log_var)  # (B, 2)
             part = {
                 "reconstruction": float(vae.reconstruction_loss(decoder(z), digits)),
-                "kl": float(vae.kl_loss(mean, log_var)),
+                "kl": float(vae.kl_divergence(mean, log_var)),
             }
             part["negative_elbo"] = part["reconstruction"] + part["kl"]
             if flow:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import mnistgen
 from export.artifacts import exported
 from export.errors import ExportError
 from export.graphs.models import GRAPHS
@@ -33,7 +34,8 @@ def draw(artifacts: Path, found: dict[str, dict[str, Weights]], evaluator: Evalu
     }
     with ExitStack() as stack:
         for name in GRAPHS:
-            seed, tuned = (stack.enter_context(exported(name, found[recipe][name])) for recipe in FOLDERS)
+            seed = stack.enter_context(exported(name, found["seed"][name]))
+            tuned = mnistgen.load(name, device="cpu", artifacts=artifacts)
             drawn[f"samples-{name}"] = figures.side_by_side(seed.generate(100), tuned.generate(100))
             for recipe, generator in (("seed", seed), ("tuned", tuned)):
                 drawn[f"walks-{name}-{recipe}"] = figures.interpolations(generator)
