@@ -1,7 +1,7 @@
-"""The one error of the press: a sentence for the person at the terminal."""
+"""The error of all export commands."""
 
 import click
 
 
 class ExportError(click.ClickException):
-    """An export cannot be made; the message says why and what to do. The command ends with exit code 1."""
+    """An export cannot be made. The message says why and what to do; the command ends with exit code 1."""

@@ -1,4 +1,4 @@
-"""Turn the trained verifier into the ONNX file that ships: `python -m export.verifier`."""
+"""Export the trained verifier to ONNX: `python -m export.verifier`."""
 
 import hashlib
 import json
@@ -6,13 +6,11 @@ from pathlib import Path
 
 import click
 import numpy as np
-import onnx
-import onnxruntime
-import torch
-from torch import Tensor, nn
+from torch import Tensor, inference_mode, nn
 
 from export import weights
-from export.artifacts import listed, manifest_bytes, publish
+from export.artifacts import manifest_bytes, read_models, write_artifacts
+from export.build import versions
 from export.errors import ExportError
 from export.graphs import convert
 from export.graphs.models import load
@@ -25,12 +23,13 @@ from training import verifier as trained
 from training.data import Digits
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_FACTS = ("training_data", "recipe", "epochs", "git_revision")
 
 
 class VerifierGraph(nn.Module):
-    """The verifier with probabilities for logits: image (N, 1, 28, 28) in [0, 1] → probabilities (N, 10).
+    """The verifier with a softmax: image (N, 1, 28, 28) in [0, 1] → probabilities (N, 10).
 
-    Its last layer is a convolution, as a product of matrices would round a lone image otherwise than one of many.
+    Its last layer is a convolution: a matrix product would round a single image differently from a batch.
     """
 
     def __init__(self, network: trained.Verifier):
@@ -41,24 +40,30 @@ class VerifierGraph(nn.Module):
         self.head.weight, self.head.bias = nn.Parameter(head.weight[:, :, None, None]), head.bias
 
     def forward(self, image: Tensor) -> Tensor:
+        """Classify images."""
         return self.head(self.layers(image)).flatten(1).softmax(1)
 
 
-def press(found: Weights) -> bytes:
-    """The verifier's ONNX file."""
-    facts = {key: found.facts[key] for key in ("training_data", "recipe", "epochs", "git_revision")}
-    metadata = {"schema": SCHEMA, "model": "verifier", **{key: str(value) for key, value in facts.items()}}
-    metadata |= {"weights_sha256": found.sha256}
+def build_verifier(found: Weights) -> bytes:
+    """Build the verifier's ONNX file."""
+    metadata = {"schema": SCHEMA, "model": "verifier", **{key: str(found.facts[key]) for key in _FACTS}}
+    metadata["weights_sha256"] = found.sha256
     inputs = dict(zip([verify.INPUT], trained.Verifier.input_shapes, strict=True))
-    return convert.traced(VerifierGraph(_network(found)).eval(), inputs, verify.OUTPUT, metadata)
+    return convert.convert_module(VerifierGraph(_network(found)).eval(), inputs, verify.OUTPUT, metadata)
 
 
 def describe(found: Weights, content: bytes, test: Digits) -> Verifier:
-    """What the manifest says of the file `content`, which reads `test`.
+    """Return what the manifest says about the verifier, and compare it with PyTorch.
 
-    Raises ExportError where ONNX Runtime and PyTorch read it differently.
+    Args:
+        found: The weights.
+        content: The ONNX file.
+        test: MNIST's test set.
+
+    Raises:
+        ExportError: ONNX Runtime and PyTorch differ by more than the tolerance.
     """
-    probabilities, difference = _compared(found, content, test)
+    probabilities, difference = _compare(found, content, test)
     return Verifier(
         file="verifier.onnx",
         sha256=hashlib.sha256(content).hexdigest(),
@@ -69,28 +74,28 @@ def describe(found: Weights, content: bytes, test: Digits) -> Verifier:
         ir_version=convert.IR_VERSION,
         weights_sha256=found.sha256,
         training={key: found.facts[key] for key in ("command", "device", "final_metrics")},
-        verification={
-            "largest_difference": difference,
-            "versions": {"torch": torch.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__},
-        },
+        verification={"largest_difference": difference, "versions": versions()},
         test_accuracy=float((probabilities.argmax(1) == test.labels.numpy()).mean()),
-        **{key: found.facts[key] for key in ("training_data", "recipe", "epochs", "git_revision")},
+        **{key: found.facts[key] for key in _FACTS},
     )
 
 
-def _compared(found: Weights, content: bytes, test: Digits) -> tuple[np.ndarray, float]:
-    """ONNX Runtime's probabilities (N, 10) of the test set, and how far they are from PyTorch's at most."""
+def _compare(found: Weights, content: bytes, test: Digits) -> tuple[np.ndarray, float]:
+    """Return ONNX Runtime's probabilities (N, 10) for the test set, and their largest difference from PyTorch's."""
     session, network = open_session(content, "cpu"), _network(found)
-    read, largest = [], 0.0
+    parts, largest = [], 0.0
     for images in test.images.split(500):
         digits = images.float() / 255  # (B, 1, 28, 28)
-        with torch.inference_mode():
+        with inference_mode():
             expected = network(digits).softmax(1).numpy()  # (B, 10)
-        read += session.run([verify.OUTPUT], {verify.INPUT: digits.numpy()})
-        largest = np.maximum(largest, np.abs(read[-1] - expected).max())  # NaN, if there is one
+        parts += session.run([verify.OUTPUT], {verify.INPUT: digits.numpy()})
+        largest = np.maximum(largest, np.abs(parts[-1] - expected).max())  # keeps NaN
     if not largest <= convert.TOLERANCE:
-        raise ExportError(f"ONNX Runtime and PyTorch are {largest:.1e} apart: nothing written.")
-    return np.concatenate(read), float(largest)
+        raise ExportError(
+            f"The difference between ONNX Runtime and PyTorch is {largest:.1e}; expected at most "
+            f"{convert.TOLERANCE:.0e}. Nothing was written."
+        )
+    return np.concatenate(parts), float(largest)
 
 
 def _network(found: Weights) -> nn.Module:
@@ -98,27 +103,29 @@ def _network(found: Weights) -> nn.Module:
 
 
 @click.command()
-@click.option("--checkpoints", type=_FOLDER, default="checkpoints", show_default=True, help="Folder of the trainings.")
+@click.option(
+    "--checkpoints", type=_FOLDER, default="checkpoints", show_default=True, help="Folder of finished trainings."
+)
 @click.option("--artifacts", type=_FOLDER, default="artifacts", show_default=True, help="Folder to write to.")
 @click.option("--data", "mnist", type=_FOLDER, default="data", show_default=True, help="Folder of MNIST.")
 def main(checkpoints: Path, artifacts: Path, mnist: Path) -> None:
-    """Convert the verifier to ONNX, checked against PyTorch on MNIST's test set, and list it in the manifest.
+    """Export the verifier to ONNX, compare it with PyTorch on MNIST's test set, and list it in the manifest.
 
-    Its weights come from the folder --checkpoints where a finished training left some, and are then copied beside the
-    artifacts; else from weights/ in the folder --artifacts.
+    Weights are read from --checkpoints if a finished training left them there, and are then copied to weights/ in
+    --artifacts; otherwise from there.
 
     \b
     Example:
       python -m export.verifier
     """
     found = weights.find("verifier", checkpoints, artifacts)
-    content = press(found)
+    content = build_verifier(found)
     facts = describe(found, content, data.load(mnist, "test"))
-    publish(
+    write_artifacts(
         {
             artifacts / facts.file: content,
             artifacts / "weights" / "verifier.safetensors": found.content,
-            artifacts / "manifest.json": manifest_bytes(listed(artifacts), facts),
+            artifacts / "manifest.json": manifest_bytes(read_models(artifacts), facts),
         }
     )
     click.echo(json.dumps({"file": facts.file, "bytes": facts.bytes, "test_accuracy": facts.test_accuracy}))

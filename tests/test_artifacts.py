@@ -1,4 +1,4 @@
-"""Shipped models match the manifest; damaged models and manifests are rejected."""
+"""The shipped models and their manifest (contracts C2 and C3), and damaged ones."""
 
 import hashlib
 import json
@@ -14,14 +14,8 @@ def manifest_of(folder):
     return json.loads((folder / "manifest.json").read_text())
 
 
-def load_error(name, artifacts):
-    with pytest.raises(mnistgen.ArtifactError) as caught:
-        mnistgen.load(name, artifacts=artifacts)
-    return caught.value.code
-
-
 @pytest.mark.parametrize("name", MODELS)
-def test_manifest_matches_shipped_files(name):
+def test_manifest_describes_shipped_files(name):
     model = Manifest(ROOT / "artifacts").model(name)
     file = (ROOT / "artifacts" / model.file).read_bytes()
     weights = (ROOT / "artifacts" / "weights" / f"{name.removesuffix('-int8')}.safetensors").read_bytes()
@@ -38,7 +32,7 @@ def test_manifest_matches_shipped_files(name):
 @pytest.mark.parametrize(
     ("name", "recipe", "epochs"), [("vae", "tuned", 30), ("gan", "tuned", 20), ("cgan", "tuned", 30)]
 )
-def test_shipped_models_were_fully_trained(name, recipe, epochs):
+def test_shipped_models_are_fully_trained(name, recipe, epochs):
     model = Manifest(ROOT / "artifacts").model(name)
     assert (model.recipe, model.epochs) == (recipe, epochs)
     assert model.training["final_metrics"]["epoch"] == epochs
@@ -51,26 +45,34 @@ def test_damaged_model_is_rejected(artifacts):
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
     model.write_bytes(content)
-    assert load_error("cgan", artifacts) == "model-hash-mismatch"
+    with pytest.raises(mnistgen.ArtifactError, match=r"cgan.onnx") as caught:
+        mnistgen.load("cgan", artifacts=artifacts)
+    assert caught.value.code == "model-hash-mismatch"
 
 
 def test_truncated_model_is_rejected(artifacts):
     model = artifacts / "gan.onnx"
     model.write_bytes(model.read_bytes()[:1000])
-    assert load_error("gan", artifacts) == "model-hash-mismatch"
+    with pytest.raises(mnistgen.ArtifactError) as caught:
+        mnistgen.load("gan", artifacts=artifacts)
+    assert caught.value.code == "model-hash-mismatch"
 
 
 def test_missing_model_is_reported(artifacts):
     (artifacts / "vae.onnx").unlink()
-    assert load_error("vae", artifacts) == "model-missing"
+    with pytest.raises(mnistgen.ArtifactError, match="No such file") as caught:
+        mnistgen.load("vae", artifacts=artifacts)
+    assert caught.value.code == "model-missing"
 
 
-def test_invalid_model_with_right_hash_is_rejected(artifacts):
+def test_non_model_with_right_hash_is_rejected(artifacts):
     (artifacts / "vae.onnx").write_bytes(b"no model")
     manifest = manifest_of(artifacts)
     manifest["models"]["vae"]["sha256"] = hashlib.sha256(b"no model").hexdigest()
     (artifacts / "manifest.json").write_text(json.dumps(manifest))
-    assert load_error("vae", artifacts) == "model-refused"
+    with pytest.raises(mnistgen.ArtifactError) as caught:
+        mnistgen.load("vae", artifacts=artifacts)
+    assert caught.value.code == "model-refused"
 
 
 @pytest.mark.parametrize(
@@ -80,20 +82,22 @@ def test_invalid_model_with_right_hash_is_rejected(artifacts):
         ("[]", "manifest-damaged"),
         ('{"schema": "1.0", "models": {"cgan": {}}}', "manifest-damaged"),
         ('{"schema": "2.0", "models": {}}', "schema-unknown"),
-        (None, "manifest-damaged"),  # a value of the wrong type
+        (None, "manifest-damaged"),  # the shipped one with a wrong type
         ('{"schema": "new", "models": {}}', "manifest-damaged"),
     ],
 )
-def test_invalid_manifest_is_rejected(artifacts, text, code):
+def test_foreign_manifest_is_rejected(artifacts, text, code):
     if text is None:
         manifest = manifest_of(artifacts)
         manifest["models"]["vae"]["latent_size"] = "2"
         text = json.dumps(manifest)
     (artifacts / "manifest.json").write_text(text)
-    assert load_error("cgan", str(artifacts)) == code
+    with pytest.raises(mnistgen.ArtifactError) as caught:
+        mnistgen.load("cgan", artifacts=str(artifacts))
+    assert caught.value.code == code
 
 
-def test_newer_minor_schema_is_accepted(artifacts):
+def test_later_minor_schema_is_read(artifacts):
     manifest = manifest_of(artifacts)
     manifest["schema"] = "1.7"
     manifest["models"]["cgan"]["new"] = "fact"
@@ -102,9 +106,14 @@ def test_newer_minor_schema_is_accepted(artifacts):
 
 
 def test_missing_manifest_is_reported(tmp_path):
-    assert load_error("cgan", tmp_path) == "manifest-missing"
+    with pytest.raises(mnistgen.ArtifactError) as caught:
+        mnistgen.load("cgan", artifacts=tmp_path)
+    assert caught.value.code == "manifest-missing"
 
 
-def test_unknown_model_lists_valid_names():
-    with pytest.raises(mnistgen.UnknownModelError, match="vae, gan, cgan, cgan-int8"):
+def test_unknown_model_lists_models():
+    with pytest.raises(
+        mnistgen.UnknownModelError, match="'dcgan'; expected one of vae, gan, cgan, cgan-int8"
+    ) as caught:
         mnistgen.load("dcgan")
+    assert caught.value.code == "unknown-model"

@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 
 import mnistgen
 from export import weights
-from export.artifacts import manifest_bytes, press, publish
-from export.graphs.models import original
+from export.artifacts import manifest_bytes, write_artifacts
+from export.build import build_model
+from export.graphs.models import base_model
 from export.quality import certificate, evaluate
 from export.quality import command as quality
 from export.quality.evaluate import Sizes
@@ -58,7 +59,7 @@ def test_shipped_models_meet_all_thresholds(name):
     facts = Manifest(ROOT / "artifacts").model(name).quality
     assert (facts["images"], facts["cas_images"], facts["sampling_seeds"]) == (10_000, 60_000, [0, 1, 2])
     assert facts["evaluator"]["test_accuracy"] >= 0.995
-    assert set(facts["thresholds"]) == {threshold.metric for threshold in THRESHOLDS[original(name)]}
+    assert set(facts["thresholds"]) == {threshold.metric for threshold in THRESHOLDS[base_model(name)]}
     for metric, bound in facts["thresholds"].items():
         value = facts["metrics"][metric]["mean"]
         assert value <= bound["at_most"] if "at_most" in bound else value >= bound["at_least"], metric
@@ -124,9 +125,9 @@ def test_damaged_weights_miss_thresholds(small, mnist):
         if name.endswith("weight") and tensor.ndim == 4:
             tensor *= 0.5
     save_file(tensors, path, {"mnistgen": json.dumps(facts)})
-    content, model = press("cgan", weights.read("cgan", path))
+    content, model = build_model("cgan", weights.read("cgan", path))
     models = {**Manifest(small).models, "cgan": model}
-    publish({small / "cgan.onnx": content, small / "manifest.json": manifest_bytes(models)})
+    write_artifacts({small / "cgan.onnx": content, small / "manifest.json": manifest_bytes(models)})
 
     messages = quality.certify(["cgan"], small, mnist, SMALL)
     missed = {message.split(" is ")[0] for message in messages}

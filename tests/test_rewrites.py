@@ -1,4 +1,4 @@
-"""The rewrites compute what the layers compute that they stand for."""
+"""Rewrites equal the layers that they replace."""
 
 import numpy as np
 import pytest
@@ -13,11 +13,11 @@ UPSAMPLING = [
     {"kernel_size": 5, "padding": 2, "output_padding": 1, "bias": False},
     {"kernel_size": 4, "padding": 1},
 ]
-"""Of stride 2, as the three models have them."""
+"""Stride-2 layers of the three models."""
 LAST = [
     lambda: nn.ConvTranspose2d(5, 1, 3, padding=1),
     lambda: nn.ConvTranspose2d(5, 1, 5, stride=2, padding=2, output_padding=1, bias=False),
-    lambda: rewrites.transposed(nn.Conv2d(5, 1, 7, padding=3)),
+    lambda: rewrites.conv_as_transposed(nn.Conv2d(5, 1, 7, padding=3)),
 ]
 """The last layers of the three models."""
 
@@ -34,53 +34,53 @@ def difference(one: Tensor, other: Tensor) -> float:
 
 @pytest.mark.parametrize("options", UPSAMPLING)
 @torch.no_grad()
-def test_phases_are_every_second_pixel_of_a_transposed_convolution(options):
+def test_phases_are_every_second_pixel(options):
     layer = nn.ConvTranspose2d(6, 5, stride=2, **options)
     x = torch.randn(2, 6, 7, 7)
     whole = torch.relu(layer(x))
-    for (a, b), phase in zip(rewrites.PHASES, rewrites.Phases(layer, nn.ReLU())(x), strict=True):
+    for (a, b), phase in zip(rewrites.PHASES, rewrites.PolyphaseConvTranspose2d(layer, nn.ReLU())(x), strict=True):
         assert difference(phase, whole[:, :, a::2, b::2]) < 1e-5
 
 
 @pytest.mark.parametrize("make", LAST)
 @torch.no_grad()
-def test_a_transposed_convolution_is_the_sum_of_its_phases_prints(make):
+def test_transposed_convolution_of_phases(make):
     layer = make()
     x = torch.randn(2, 5, 14, 14)
     phases = [x[:, :, a::2, b::2] for a, b in rewrites.PHASES]
-    assert difference(rewrites.PhasesTransposed(layer)(phases), layer(x)) < 1e-5
+    assert difference(rewrites.PolyphaseInputConvTranspose2d(layer)(phases), layer(x)) < 1e-5
 
 
-def test_phases_are_woven_to_the_map_that_they_came_from():
+def test_interleave_restores_the_map():
     x = torch.randn(2, 5, 14, 6)
     phases = [x[:, :, a::2, b::2] for a, b in rewrites.PHASES]
-    assert torch.equal(rewrites.Woven()(phases), x)
+    assert torch.equal(rewrites.Interleave()(phases), x)
 
 
 @torch.no_grad()
-def test_couplings_of_both_coordinates_move_points_as_the_density_does():
-    density = Flow()
+def test_fused_flow_equals_flow():
+    flow = Flow()
     points = torch.randn(50, 2)
-    assert difference(rewrites.Couplings(density)(points), density(points)) < 1e-5
+    assert difference(rewrites.FusedFlow(flow)(points), flow(points)) < 1e-5
 
 
 @torch.no_grad()
-def test_a_convolution_is_a_transposed_one_with_its_kernel_turned():
+def test_convolution_equals_transposed_convolution():
     layer = nn.Conv2d(5, 2, 7, padding=3)
     x = torch.randn(2, 5, 14, 14)
-    assert difference(rewrites.transposed(layer)(x), layer(x)) < 1e-5
+    assert difference(rewrites.conv_as_transposed(layer)(x), layer(x)) < 1e-5
 
 
 @pytest.mark.parametrize("size", [6, 7])
 @torch.no_grad()
-def test_winograd_convolves(size):
+def test_winograd_equals_convolution(size):
     layer = nn.ConvTranspose2d(16, 8, 5, padding=2)
     x = torch.randn(3, 16, size, size)
     pixels = rewrites.WinogradConvTranspose2d(layer, size)(x.flatten(2).permute(2, 0, 1))  # (size², N, out)
     assert difference(pixels.permute(1, 2, 0).reshape(3, 8, size, size), layer(x)) < 1e-5
 
 
-def test_toom_and_cook_correlate_with_fewer_products():
+def test_toom_cook_uses_fewer_products():
     backward, of_kernel, forward = rewrites.toom_cook(2, 5)
     generator = np.random.default_rng(0)
     kernel, x = generator.standard_normal(5), generator.standard_normal(6)

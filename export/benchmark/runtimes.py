@@ -17,7 +17,7 @@ from torch import nn
 
 import mnistgen
 from export import weights
-from export.artifacts import exported
+from export.build import temporary_generator
 from export.graphs import convert
 from export.graphs.models import GRAPHS, INT8
 from export.weights import Weights
@@ -41,7 +41,7 @@ def _mnistgen_one_thread(model: str, inputs: Inputs, threads: int) -> Run:
 
 def _mnistgen_int8(model: str, inputs: Inputs, threads: int) -> Run:
     """Run int8 convolutions, even if the model does not ship in this form."""
-    with exported(f"{model}{INT8}", _weights(model), threads) as generator:
+    with temporary_generator(f"{model}{INT8}", _weights(model), threads) as generator:
         for _ in range(2):
             generator.generate()  # the second call opens the last session; the folder is temporary
     return lambda: generator.decode(*inputs.values())[:, None]

@@ -1,4 +1,4 @@
-"""One model's way from PyTorch to the bytes of an ONNX file, and the check that both agree."""
+"""Convert a PyTorch module to an ONNX file, and compare the two."""
 
 import contextlib
 import io
@@ -18,28 +18,43 @@ from mnistgen.latents import latents, one_hot
 
 OPSET = 18
 IR_VERSION = 8
-"""The oldest that opset 18 goes with, so that old runtimes open the file, too."""
+"""The oldest version that supports opset 18, so that old runtimes can open the file."""
 BATCHES = (1, 2, 7, 64)
-"""Batch sizes that PyTorch and ONNX Runtime are compared on."""
+"""Batch sizes for which PyTorch and ONNX Runtime are compared."""
 TOLERANCE = 1e-5
-"""Largest difference of a pixel in [0, 1] between the two."""
+"""Largest accepted difference of a pixel in [0, 1]."""
 
 
 def convert(graph: Graph, module: nn.Module, metadata: Mapping[str, str]) -> bytes:
-    """`module` as the bytes of a self-contained ONNX file that carries `metadata`; the same input gives the same bytes.
+    """Convert a model to a self-contained ONNX file; equal arguments give equal bytes.
 
-    Raises ExportError where ONNX's own checker refuses the result.
+    Args:
+        graph: Names and widths of the inputs.
+        module: The graph's module, in evaluation mode.
+        metadata: Facts to store in the file.
+
+    Raises:
+        ExportError: ONNX's checker rejects the result.
     """
-    return traced(module, {name: (width,) for name, width in graph.inputs.items()}, "image", metadata)
+    return convert_module(module, {name: (width,) for name, width in graph.inputs.items()}, "image", metadata)
 
 
-def traced(module: nn.Module, inputs: Mapping[str, tuple[int, ...]], output: str, metadata: Mapping[str, str]) -> bytes:
-    """The same of any module, whose `inputs` have these shapes by name, the batch N before each."""
+def convert_module(
+    module: nn.Module, inputs: Mapping[str, tuple[int, ...]], output: str, metadata: Mapping[str, str]
+) -> bytes:
+    """Convert any module as `convert` does.
+
+    Args:
+        module: The module, in evaluation mode.
+        inputs: Shape of each input by name, without the batch dimension N.
+        output: Name of the output.
+        metadata: Facts to store in the file.
+    """
     names = list(inputs)
-    example = tuple(torch.zeros(2, *shape) for shape in inputs.values())  # a batch of 1 would freeze N to 1
+    example = tuple(torch.zeros(2, *shape) for shape in inputs.values())  # a batch of 1 would fix N to 1
     batch = torch.export.Dim("N", min=1)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")  # the exporter's own deprecations, which say nothing of the model
+        warnings.simplefilter("ignore")  # deprecations inside the exporter
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
             module,
@@ -56,9 +71,10 @@ def traced(module: nn.Module, inputs: Mapping[str, tuple[int, ...]], output: str
 
 
 def finished(model: onnx.ModelProto, metadata: Mapping[str, str]) -> bytes:
-    """The bytes of `model` without the exporter's notes, which hold local paths, and with ours.
+    """Replace the exporter's annotations, which hold local paths, by `metadata`; check and serialize the model.
 
-    Raises ExportError where ONNX's own checker refuses it.
+    Raises:
+        ExportError: ONNX's checker rejects the model.
     """
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "mnistgen", ""
@@ -75,12 +91,12 @@ def finished(model: onnx.ModelProto, metadata: Mapping[str, str]) -> bytes:
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"ONNX's checker refuses the {metadata['model']}: {error}") from error
+        raise ExportError(f"ONNX's checker rejects the {metadata['model']}: {error}") from error
     return model.SerializeToString(deterministic=True)
 
 
 def example_inputs(graph: Graph, n: int, seed: int = 0) -> Inputs:
-    """Latents (n, latent) and, where the model takes them, labels (n, 10), the digits in turn."""
+    """Return latents (n, latent) and, for conditional models, labels (n, 10) that cycle through the digits."""
     inputs = {"z": latents(n, graph.inputs["z"], seed)}
     if "label" in graph.inputs:
         inputs["label"] = one_hot(np.arange(n) % 10)
@@ -88,7 +104,17 @@ def example_inputs(graph: Graph, n: int, seed: int = 0) -> Inputs:
 
 
 def largest_difference(graph: Graph, module: nn.Module, model: bytes, tolerance: float = TOLERANCE) -> float:
-    """Largest difference of a pixel between PyTorch and ONNX Runtime; raises ExportError over `tolerance`."""
+    """Return the largest difference of a pixel between PyTorch and ONNX Runtime.
+
+    Args:
+        graph: Names and widths of the inputs.
+        module: The reference in PyTorch.
+        model: The ONNX file.
+        tolerance: Largest accepted difference.
+
+    Raises:
+        ExportError: The difference exceeds the tolerance, or is not a number.
+    """
     session = open_session(model, "cpu")
     largest = 0.0
     for n in BATCHES:
@@ -97,11 +123,12 @@ def largest_difference(graph: Graph, module: nn.Module, model: bytes, tolerance:
             expected = module(*map(torch.from_numpy, inputs.values())).numpy()  # (n, 1, 28, 28)
         image = run_session(session, inputs)
         if image.shape != expected.shape:
-            raise ExportError(f"ONNX Runtime gives the shape {image.shape} where PyTorch gives {expected.shape}.")
-        largest = np.maximum(largest, np.abs(image - expected).max())  # NaN, if there is one
+            raise ExportError(f"The shape in ONNX Runtime is {image.shape}; expected {expected.shape} as in PyTorch.")
+        largest = np.maximum(largest, np.abs(image - expected).max())  # keeps NaN
     largest = float(largest)
     if not largest <= tolerance:
         raise ExportError(
-            f"ONNX Runtime and PyTorch are {largest:.1e} apart, more than {tolerance:.0e}: nothing written."
+            f"The difference between ONNX Runtime and PyTorch is {largest:.1e}; expected at most {tolerance:.0e}. "
+            "Nothing was written."
         )
     return largest

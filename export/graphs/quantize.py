@@ -1,4 +1,4 @@
-"""The eight-bit form of a model: its convolutions in integers, which processors multiply faster."""
+"""Quantize a model's convolutions to int8, which processors multiply faster."""
 
 import numpy as np
 import onnx
@@ -12,18 +12,25 @@ from export.graphs.models import Graph
 from mnistgen.inference.session import CPU
 
 TOLERANCE = 0.5
-"""Largest difference of a pixel from PyTorch's. Edges differ by more than eyes see; what tells is the certificate."""
+"""Largest accepted difference of a pixel from PyTorch. Edges differ more than one can see; the certificate decides."""
 QUANTIZED = ["Conv"]
-"""Operators that ONNX Runtime computes in eight bits; transposed convolutions it does not."""
-IMAGES = 256
-"""That the ranges of activations are taken from."""
+"""Operators that ONNX Runtime computes in int8; transposed convolutions are not among them."""
+CALIBRATION_IMAGES = 256
+"""Images from which the ranges of activations are taken."""
 
 
-def quantized(graph: Graph, content: bytes) -> bytes:
-    """The ONNX file `content` with its convolutions quantized by output channel.
+def quantize(graph: Graph, content: bytes) -> bytes:
+    """Quantize the convolutions of an ONNX file, per output channel.
 
-    Weights have seven bits: older x86 processors add two products in sixteen bits, which those of eight overflow, so
-    that each kind of processor would draw other digits.
+    Weights have seven bits. Older x86 processors add two products in 16 bits, which overflow with eight-bit weights, so
+    that each kind of processor would draw different digits.
+
+    Args:
+        graph: The model's inputs.
+        content: The float32 ONNX file.
+
+    Returns:
+        The quantized ONNX file.
     """
     model = onnx.load_from_string(content)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
@@ -41,24 +48,24 @@ def quantized(graph: Graph, content: bytes) -> bytes:
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()
-    reduced = quantizer.model.model
-    reduced.ClearField("metadata_props")
-    return convert.finished(reduced, metadata)
+    quantized = quantizer.model.model
+    quantized.ClearField("metadata_props")
+    return convert.finished(quantized, metadata)
 
 
 def _ranges(graph: Graph, model: onnx.ModelProto) -> TensorsData:
-    """The least and the greatest value of each tensor that a quantized operator reads or writes."""
+    """Return the smallest and largest value of each tensor that a quantized operator reads or writes."""
     nodes = [node for node in model.graph.node if node.op_type in QUANTIZED]
     names = list(dict.fromkeys(name for node in nodes for name in (node.input[0], node.output[0])))
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=[CPU])
-    tensors = session.run(names, convert.example_inputs(graph, IMAGES, seed=1))
-    ranges = {name: (_rounded(each.min()), _rounded(each.max())) for name, each in zip(names, tensors, strict=True)}
+    tensors = session.run(names, convert.example_inputs(graph, CALIBRATION_IMAGES, seed=1))
+    ranges = {name: (_round(each.min()), _round(each.max())) for name, each in zip(names, tensors, strict=True)}
     return TensorsData(CalibrationMethod.MinMax, ranges)
 
 
-def _rounded(value: np.float32) -> np.ndarray:
-    """To eleven bits: the last bits of a sum, in which processors differ, shall not change the file."""
+def _round(value: np.float32) -> np.ndarray:
+    """Round to eleven bits: the last bits of a sum differ between processors and must not change the file."""
     return np.asarray(value, dtype=np.float16).astype(np.float32)

@@ -1,7 +1,15 @@
-"""Exact rewrites of layers into forms that ONNX Runtime computes faster on a CPU: the same numbers but for rounding.
+"""Exact rewrites of layers into forms that ONNX Runtime computes faster on a CPU, equal up to rounding.
 
-The export compares what they give with the networks as they were trained; `python -m export.benchmark` tells what each
-is worth.
+Each export compares the result with the trained network; `python -m export.benchmark` measures the gain.
+
+**Polyphase convolution.** ONNX Runtime computes a transposed convolution as a matrix product followed by a slow sum of
+overlapping patches. But of the output of a stride-2 transposed convolution, the pixels at even rows and even columns
+are an ordinary convolution of the input with every second row and column of the kernel. The same holds for the three
+other combinations of even and odd. So the layer becomes four small convolutions, for which ONNX Runtime has a fast
+blocked kernel.
+
+**Winograd convolution** computes small tiles of a convolution with fewer multiplications, see
+`WinogradConvTranspose2d`.
 """
 
 import math
@@ -14,13 +22,14 @@ from torch import Tensor, nn
 
 from training.flow import Coupling, Flow
 
+PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
+"""Phase (a, b) of a map holds its pixels (2i + a, 2j + b)."""
+MAX_CHANNELS = 128
+"""Channels that ONNX Runtime sums in one go. How it splits more depends on the threads, and so do the last bits."""
 
-class Phases(nn.Module):
-    """A stride-2 transposed convolution as a convolution for each of its output's four phases.
 
-    ONNX Runtime adds a transposed convolution's products up one by one, and its blocked convolution does not. The phase
-    (a, b) is the pixels (2i + a, 2j + b): x (N, C, H, W) → four of (N, out, H, W), each after `activation`.
-    """
+class PolyphaseConvTranspose2d(nn.Module):
+    """A stride-2 transposed convolution and its activation: x (N, C, H, W) → four phases (N, out, H, W)."""
 
     def __init__(self, layer: nn.ConvTranspose2d, activation: nn.Module):
         super().__init__()
@@ -37,30 +46,29 @@ class Phases(nn.Module):
             self.paddings.append((left, right, top, bottom))
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Compute the four phases of the output."""
         padded = zip(self.convolutions, self.paddings, strict=True)
         return [self.activation(convolution(F.pad(x, padding))) for convolution, padding in padded]
 
 
-PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
-
-
 def _taps(layer: nn.ConvTranspose2d, phase: int) -> tuple[list[int], int, int]:
-    """The kernel's rows that reach a phase, in the order of the inputs they read; how far these lie before and after i.
+    """Return the kernel rows that contribute to a phase, in the order of the inputs they read, and the padding.
 
-    Output 2i + a of a transposed convolution is the sum over k of x[i + (a + padding - k) / 2] times w[k].
+    Output 2i + a of a transposed convolution is the sum over k of x[i + (a + padding - k) / 2] · w[k].
     """
     reach = phase + layer.padding[0]
     taps = [k for k in reversed(range(layer.kernel_size[0])) if (reach - k) % 2 == 0]
     return taps, (taps[0] - reach) // 2, (reach - taps[-1]) // 2
 
 
-class Woven(nn.Module):
-    """Four phases (N, C, H, W) → the map (N, C, 2H, 2W) whose phases they are.
+class Interleave(nn.Module):
+    """Four phases (N, C, H, W) → the map (N, C, 2H, 2W).
 
-    Rows one behind the other in memory are a row of the wider map, so that only columns are moved one by one.
+    Concatenating two rows in memory gives a row of the wider map, so only columns are moved one by one.
     """
 
     def forward(self, phases: list[Tensor]) -> Tensor:
+        """Interleave the phases."""
         upper_left, upper_right, lower_left, lower_right = phases
         left = torch.cat([upper_left, lower_left], 3)  # (N, C, H, 2W), in memory as (N, C, 2H, W)
         right = torch.cat([upper_right, lower_right], 3)
@@ -68,12 +76,12 @@ class Woven(nn.Module):
         return torch.stack([left, right], 4).reshape(-1, channels, 2 * height, double)
 
 
-class PhasesTransposed(nn.Module):
-    """A transposed convolution to one channel, fed with the four phases of its input: four of (N, C, H, W) → image.
+class PolyphaseInputConvTranspose2d(nn.Module):
+    """A transposed convolution to one channel of a map given by its four phases (N, C, H, W).
 
-    A phase's pixels lie twice as far apart, and so do their prints, each shifted by where the phase lies. All four
-    kernels stand in one frame that is wide enough for the shift, since PyTorch pads both sides alike. Together, as
-    channels of one kernel, they are faster, as far as they fit into one PANEL.
+    The pixels of a phase are twice as far apart, so its stride doubles, and its output is shifted by the phase. All
+    kernels are padded to one size that holds the shift, because PyTorch pads both sides of a convolution alike. As
+    channels of one kernel they are faster, if they are at most MAX_CHANNELS.
     """
 
     def __init__(self, layer: nn.ConvTranspose2d):
@@ -83,53 +91,52 @@ class PhasesTransposed(nn.Module):
         self.bias = layer.bias
         frames = [(stride * b, stride * (1 - b), stride * a, stride * (1 - a)) for a, b in PHASES]
         kernels = [F.pad(layer.weight, frame) for frame in frames]  # (C, 1, kernel + stride, kernel + stride) each
-        self.together = len(PHASES) * layer.in_channels <= PANEL
+        self.together = len(PHASES) * layer.in_channels <= MAX_CHANNELS
         self.kernels = nn.ParameterList([torch.cat(kernels)] if self.together else kernels)
 
     def forward(self, phases: list[Tensor]) -> Tensor:
+        """Compute the image (N, 1, H, W)."""
         parts = [torch.cat(phases, 1)] if self.together else phases
         biases = (self.bias, None, None, None)
-        prints = (
+        outputs = (
             F.conv_transpose2d(part, kernel, bias, self.stride, self.padding, self.output_padding)
             for part, kernel, bias in zip(parts, self.kernels, biases, strict=False)
         )
-        return sum(prints)
+        return sum(outputs)
 
 
-PANEL = 128
-"""Channels that ONNX Runtime adds up in one go; how it splits more depends on the threads, and so do the last bits."""
-
-
-def transposed(layer: nn.Conv2d) -> nn.ConvTranspose2d:
-    """A stride-1 convolution as the transposed convolution that equals it, which is cheap for few channels."""
+def conv_as_transposed(layer: nn.Conv2d) -> nn.ConvTranspose2d:
+    """Return the transposed convolution that equals a stride-1 convolution; it is cheaper for few output channels."""
     (size, _), (padding, _) = layer.kernel_size, layer.padding
-    same = nn.ConvTranspose2d(layer.in_channels, layer.out_channels, size, padding=size - 1 - padding)
-    same.weight = nn.Parameter(layer.weight.flip(2, 3).transpose(0, 1).contiguous())
-    same.bias = layer.bias
-    return same
+    transposed = nn.ConvTranspose2d(layer.in_channels, layer.out_channels, size, padding=size - 1 - padding)
+    transposed.weight = nn.Parameter(layer.weight.flip(2, 3).transpose(0, 1).contiguous())
+    transposed.bias = layer.bias
+    return transposed
 
 
-class Couplings(nn.Module):
-    """A density's couplings in fewer steps: both coordinates go through each, the one that stays by weights of zero.
+class FusedFlow(nn.Module):
+    """A flow whose couplings transform both coordinates at once: points (N, 2) → points (N, 2).
 
-    Points (N, 2) → points (N, 2). So small steps cost as much as starting one does, which a lone image feels.
+    A coupling changes one coordinate. Here, weights of zero leave the other one as it is, which saves splitting and
+    joining them. Steps that small cost as much as starting them, which a single image notices.
     """
 
-    def __init__(self, density: Flow):
+    def __init__(self, flow: Flow):
         super().__init__()
-        self.steps = nn.ModuleList(nn.ModuleDict(_of_both(coupling)) for coupling in density.couplings)
+        self.steps = nn.ModuleList(nn.ModuleDict(_both_coordinates(coupling)) for coupling in flow.couplings)
         self.square = nn.Buffer(torch.tensor(math.e**2))
 
     def forward(self, points: Tensor) -> Tensor:
+        """Transform the points."""
         for step in self.steps:
             hidden = step["hidden"](points)  # (N, 64)
-            scale = self.square ** torch.tanh(step["half_log_scale"](hidden))  # (N, 2), 1 for what stays
+            scale = self.square ** torch.tanh(step["half_log_scale"](hidden))  # (N, 2), 1 for the other coordinate
             points = points * scale + step["shift"](hidden)
         return points
 
 
-def _of_both(coupling: Coupling) -> dict[str, nn.Module]:
-    """The coupling's layers with both coordinates as input and output, (N, 2) each; scales as half their logarithm."""
+def _both_coordinates(coupling: Coupling) -> dict[str, nn.Module]:
+    """Return the coupling's layers with both coordinates as input and output, (N, 2) each, and half log scales."""
     first, *between, last = coupling.layers
     wide = nn.Linear(2, first.out_features)
     wide.weight = nn.Parameter(F.pad(first.weight, (1, 0) if coupling.moved == 0 else (0, 1)))
@@ -146,11 +153,13 @@ def _of_both(coupling: Coupling) -> dict[str, nn.Module]:
 
 
 class WinogradConvTranspose2d(nn.Module):
-    """A stride-1 transposed convolution of small, deep maps by Winograd's minimal filtering: half the products.
+    """A stride-1 transposed convolution of small, deep maps by Winograd's minimal filtering.
 
-    A tile of 2×2 outputs takes 36 products in place of 100 (Winograd 1980; Lavin & Gray 2016), each a product of
-    matrices over all tiles and images. Larger tiles need fewer, but round worse, and have more weights to load for a
-    lone image. The channels are the innermost dimension: x (map², N, C) → (map², N, out).
+    Evaluating two polynomials at enough points and multiplying the values gives their product with fewer
+    multiplications than multiplying all coefficients. A convolution is a product of polynomials, so a tile of 2×2
+    outputs of a 5×5 kernel takes 36 multiplications instead of 100 (Winograd 1980; Lavin & Gray 2016). Each is a matrix
+    product over all tiles and images. Larger tiles need fewer, but round worse and load more weights for a single
+    image. Channels are the innermost dimension: x (map², N, C) → (map², N, out).
     """
 
     TILE = 2
@@ -169,7 +178,7 @@ class WinogradConvTranspose2d(nn.Module):
         self.bias = nn.Parameter(layer.bias)
 
     def _of_tiles(self, forward: NDArray, before: int) -> NDArray:
-        """The transform (points·tiles, map) of all tiles of a row; beyond the map, by `before` and more, all is 0."""
+        """Return the transform (points·tiles, map) of all tiles of a row; pixels outside the map are 0."""
         points, reach = forward.shape
         rows = np.zeros((points, self.tiles, before + self.size + reach))
         for tile in range(self.tiles):
@@ -178,9 +187,10 @@ class WinogradConvTranspose2d(nn.Module):
         return rows[:, :, before : before + self.size].reshape(-1, self.size)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the map (map², N, out)."""
         tile, points = self.backward_transform.shape
         tiles, pixels = self.tiles, self.forward_transform.shape[1]
-        # ONNX Runtime computes the kernels once, when it opens the file, which so stays as small as it was.
+        # ONNX Runtime computes the kernels once, when it opens the file, so the file stays small.
         kernels = self.kernel_transform @ self.weight  # (points², C·out)
         x = self.forward_transform @ x.reshape(pixels, -1)  # (points·tiles, map·N·C)
         x = self.forward_transform @ x.reshape(points * tiles, pixels, -1)  # (points·tiles, points·tiles, N·C)
@@ -194,22 +204,26 @@ class WinogradConvTranspose2d(nn.Module):
 
 
 POINTS = (0, 1, -1, 0.5, -2)
-"""Where Toom and Cook's polynomials are evaluated, besides infinity: of the choices tried, these round least."""
+"""Where the polynomials are evaluated, besides infinity: of the sets tried, this one rounds least."""
 
 
 def toom_cook(outputs: int, taps: int) -> tuple[NDArray, NDArray, NDArray]:
-    """Matrices A (outputs, R), B (R, taps), C (R, R), R = outputs + taps - 1: a correlation is A((B w)·(C x)).
+    """Return the matrices of the transposed Toom-Cook algorithm (Winograd 1980).
 
-    The transposed algorithm of Toom and Cook (Winograd 1980): polynomials are multiplied point by point. There must be
-    R - 1 points.
+    Args:
+        outputs: Outputs of a tile.
+        taps: Size of the kernel; outputs + taps - 1 = R is one more than the number of POINTS.
+
+    Returns:
+        Matrices A (outputs, R), B (R, taps) and C (R, R), so that the correlation of x with w is A((B w)·(C x)).
     """
 
     def evaluation(size: int) -> NDArray:
-        """Values (R, size) of a polynomial's terms at all points, the last one infinity."""
+        """Return the values (R, size) of a polynomial's terms at all points, the last one infinity."""
         return np.vstack([np.vander(POINTS, size, increasing=True), np.eye(size)[-1]])
 
     forward = np.linalg.inv(evaluation(outputs + taps - 1)).T
-    scale = np.abs(forward).max(1, keepdims=True)  # to the kernel's side, which is computed once
+    scale = np.abs(forward).max(1, keepdims=True)  # moved to the kernel's side, which is computed once
     return evaluation(outputs).T, evaluation(taps) * scale, forward / scale
 
 

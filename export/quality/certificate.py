@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from export.graphs.models import original
+from export.graphs.models import base_model
 from export.quality.evaluate import Sizes
 from export.quality.thresholds import THRESHOLDS
 
@@ -32,7 +32,7 @@ def means(summary: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 def certificate(name: str, summary: Summary, references: References, evaluator: dict, sizes: Sizes) -> dict:
     """Return the certificate of the model `name`: conditions, metrics, thresholds, and the thresholds it misses."""
-    name = original(name)
+    name = base_model(name)
     metrics = means(summary)
     real = means(references["real_data_baseline"])
     baselines = {"real_data_baseline": real, "seed_recipe": means(references[name])}

@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 import mnistgen
 from export import weights
-from export.artifacts import exported, listed, listed_verifier, manifest_bytes, publish
+from export.artifacts import read_models, read_verifier, manifest_bytes, write_artifacts
+from export.build import temporary_generator
 from export.errors import ExportError
-from export.graphs.models import GRAPHS, SHIPPED, original
+from export.graphs.models import GRAPHS, SHIPPED, base_model
 from export.quality.certificate import SEEDS, References, Summary, certificate, summarize
 from export.quality.evaluate import VERSION, Reference, Sizes, load_evaluator, measure, measure_real_data
 from export.quality.likelihood import likelihood
@@ -51,7 +52,7 @@ def main(every: bool, names: tuple[str, ...], artifacts: Path, mnist: Path) -> N
 
 def certify(names: list[str], artifacts: Path, mnist: Path, sizes: Sizes = Sizes()) -> list[str]:  # noqa: B008
     """Measure the models `names`, write their certificates, and return the missed thresholds."""
-    models = listed(artifacts)
+    models = read_models(artifacts)
     for name in names:
         if name not in models:
             raise ExportError(f"{artifacts} has no model {name}. Export it with python -m export.onnx --model {name}.")
@@ -62,13 +63,13 @@ def certify(names: list[str], artifacts: Path, mnist: Path, sizes: Sizes = Sizes
     references = _references(artifacts, reference, evaluator)
     missed = []
     for name in names:
-        found = weights.read(original(name), artifacts / "weights" / f"{original(name)}.safetensors")
+        found = weights.read(base_model(name), artifacts / "weights" / f"{base_model(name)}.safetensors")
         summary = _measure(name, mnistgen.load(name, device="cpu", artifacts=artifacts), found, reference)
         facts = certificate(name, summary, references, evaluator, sizes)
         missed += [f"{name}: {message}" for message in facts["missed_thresholds"]]
         models[name] = replace(models[name], quality=facts)
         click.echo(_line(name, summary))
-    publish({artifacts / "manifest.json": manifest_bytes(models, listed_verifier(artifacts))})
+    write_artifacts({artifacts / "manifest.json": manifest_bytes(models, read_verifier(artifacts))})
     return missed
 
 
@@ -91,10 +92,10 @@ def _references(artifacts: Path, reference: Reference, evaluator: dict) -> Refer
     click.echo(_line("real digits", figures["real_data_baseline"]))
     for name in GRAPHS:
         found = weights.read(name, artifacts / "weights" / "seed" / f"{name}.safetensors")
-        with exported(name, found) as generator:
+        with temporary_generator(name, found) as generator:
             figures[name] = _measure(f"{name}, seed recipe", generator, found, reference)
         click.echo(_line(f"{name}, seed recipe", figures[name]))
-    publish({path: (json.dumps({"conditions": conditions, "figures": figures}, indent=2) + "\n").encode()})
+    write_artifacts({path: (json.dumps({"conditions": conditions, "figures": figures}, indent=2) + "\n").encode()})
     return figures
 
 

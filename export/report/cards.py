@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.artifacts import listed
+from export.artifacts import read_models
 from export.errors import ExportError
-from export.graphs.models import GRAPHS, SHIPPED, original
+from export.graphs.models import GRAPHS, SHIPPED, base_model
 from export.quality.certificate import References, Summary, means
 from mnistgen.manifest import Model
 from training.summary import parameter_count
@@ -42,12 +42,12 @@ def model_cards(artifacts: Path) -> dict[str, str]:
 
 
 def _collect(artifacts: Path) -> dict[str, Evidence]:
-    models = listed(artifacts)
+    models = read_models(artifacts)
     try:
         references = json.loads((artifacts / "references.json").read_bytes())["figures"]
         evidence = {}
         for name in SHIPPED:
-            path = artifacts / "weights" / f"{original(name)}.metrics.jsonl"
+            path = artifacts / "weights" / f"{base_model(name)}.metrics.jsonl"
             lines = path.read_text(encoding="utf-8").splitlines()
             hours = sum(json.loads(line)["seconds"] for line in lines) / 3600
             evidence[name] = Evidence(models[name], models[name].quality["metrics"], references, hours)
@@ -68,10 +68,10 @@ def _card(name: str, evidence: dict[str, Evidence]) -> str:
         "title": f"mnistgen {TITLES[name]}",
         "facts": facts,
         "own": means(own.metrics),
-        "float32": means(evidence[original(name)].metrics),
+        "float32": means(evidence[base_model(name)].metrics),
         "real": means(own.references["real_data_baseline"]),
         "hours": own.hours,
-        "tags": _list(["onnx", "mnist", "digits", "handwriting", original(name)] + ["int8"] * (name != original(name))),
+        "tags": _list(["onnx", "mnist", "digits", "handwriting", base_model(name)] + ["int8"] * (name != base_model(name))),
         "metrics": _list(own.metrics),
         "results": _results(own.metrics),
         "training": _rows(_training(facts)),
@@ -79,7 +79,7 @@ def _card(name: str, evidence: dict[str, Evidence]) -> str:
         "evaluation": _evaluation_table(own),
         "specifications": _rows(_specifications(facts)),
     }
-    sections = {**_sections(original(name)), **_sections(name)}
+    sections = {**_sections(base_model(name)), **_sections(name)}
     sections = {title: text.format_map(values) for title, text in sections.items()}
     return (TEMPLATES / "frame.md").read_text(encoding="utf-8").format_map({**values, **sections})
 
@@ -125,7 +125,7 @@ def _training(facts: Model) -> dict[str, str]:
 def _evaluation_table(evidence: Evidence) -> str:
     """Return every metric of the certificate as a Markdown table."""
     thresholds = evidence.facts.quality["thresholds"]
-    seed_recipe = evidence.references[original(evidence.facts.name)]
+    seed_recipe = evidence.references[base_model(evidence.facts.name)]
     rows = [
         "| metric | mean | spread | real data | seed recipe | threshold |",
         "| --- | ---: | ---: | ---: | ---: | --- |",
@@ -143,7 +143,7 @@ def _format(value: float | None) -> str:
 
 
 def _specifications(facts: Model) -> dict[str, str]:
-    graph = GRAPHS[original(facts.name)]
+    graph = GRAPHS[base_model(facts.name)]
     parameters = {part: parameter_count(network()) for part, network in graph.networks.items()}
     tensors = {**facts.inputs, **facts.outputs}
     verified = facts.verification

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from export import weights
-from export.artifacts import publish
+from export.artifacts import write_artifacts
 from export.graphs.models import GRAPHS
 from export.quality.evaluate import load_evaluator
 from export.report import cards, pictures, text
@@ -36,7 +36,7 @@ def main(artifacts: Path, card_folder: Path, mnist: Path) -> None:
     report = text.report(artifacts, found)
     evaluator = load_evaluator(artifacts / "weights" / "evaluator.safetensors")
     images = pictures.draw(artifacts, found, evaluator, data.load(mnist, "test"))
-    publish(
+    write_artifacts(
         {artifacts / "report" / f"{name}.png": png for name, png in images.items()}
         | {artifacts / "REPORT.md": report.encode()}
         | {card_folder / f"{name}.md": card.encode() for name, card in model_cards.items()},

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 import mnistgen
-from export.artifacts import exported
+from export.build import temporary_generator
 from export.errors import ExportError
 from export.graphs.models import GRAPHS
 from export.quality import evaluate
@@ -34,7 +34,7 @@ def draw(artifacts: Path, found: dict[str, dict[str, Weights]], evaluator: Evalu
     }
     with ExitStack() as stack:
         for name in GRAPHS:
-            seed = stack.enter_context(exported(name, found["seed"][name]))
+            seed = stack.enter_context(temporary_generator(name, found["seed"][name]))
             tuned = mnistgen.load(name, device="cpu", artifacts=artifacts)
             drawn[f"samples-{name}"] = figures.side_by_side(seed.generate(100), tuned.generate(100))
             for recipe, generator in (("seed", seed), ("tuned", tuned)):

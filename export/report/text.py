@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
-from export.artifacts import listed
+from export.artifacts import read_models
 from export.errors import ExportError
 from export.graphs.models import GRAPHS
 from export.quality.certificate import means
@@ -39,7 +39,7 @@ def _metrics(artifacts: Path) -> tuple[dict[str, dict[str, Metrics]], Metrics]:
     """Return mean metrics by model and recipe, and those of real digits."""
     try:
         references = json.loads((artifacts / "references.json").read_bytes())["figures"]
-        certified = {name: model.quality["metrics"] for name, model in listed(artifacts).items()}
+        certified = {name: model.quality["metrics"] for name, model in read_models(artifacts).items()}
         models = {name: {"seed": means(references[name]), "tuned": means(certified[name])} for name in GRAPHS}
         return models, means(references["real_data_baseline"])
     except (OSError, ValueError, KeyError, TypeError) as error:

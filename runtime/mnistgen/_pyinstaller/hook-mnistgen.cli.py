@@ -1,4 +1,4 @@
-"""The commands are imported by name, which PyInstaller cannot see."""
+"""Bundle the commands, which are imported by name, so that PyInstaller cannot find them."""
 
 from mnistgen.cli import COMMANDS
 

@@ -1,4 +1,4 @@
-"""The manifest, the models and the verifier go where the bundled package looks for them, from a checkout, too."""
+"""Bundle the manifest, the models and the verifier, also from a checkout."""
 
 from mnistgen.manifest import Manifest, artifacts_folder
 
