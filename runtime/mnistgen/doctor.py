@@ -1,4 +1,4 @@
-"""Check an installation: what works is tried, and what does not comes with a remedy."""
+"""Check an installation by using it, and suggest a remedy for each problem."""
 
 import os
 import platform
@@ -50,7 +50,7 @@ class Report:
     threads: int
     """Cores that this process may use."""
     cores: int | None
-    """Cores of the machine, if the system tells."""
+    """Cores of the machine, if known."""
     checks: tuple[Check, ...]
 
     @property

@@ -48,7 +48,7 @@ class ModelFile:
             ) from error
 
     def model(self, name: str) -> Model:
-        """Return the facts about the model, whatever its name."""
+        """Return the facts about the model, ignoring `name`."""
         return self.only
 
     def read_bytes(self, model: Model) -> bytes:

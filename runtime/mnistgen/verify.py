@@ -42,7 +42,7 @@ class Verified:
 class Verifier:
     """Classifies digits on the CPU, in the calling thread. Threads may share it; it can be pickled and forked.
 
-    It runs on the CPU whatever the generator's device, so that all devices accept the same images.
+    It always runs on the CPU, so that generators on all devices accept the same images.
     """
 
     def __init__(self, source: ModelSource):

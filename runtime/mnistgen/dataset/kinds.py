@@ -66,8 +66,8 @@ def _add_array(
     shape: tuple[int, ...],
     progress: Callable[[int], None] = lambda added: None,
 ) -> None:
-    member = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, whenever it is written
-    member.create_system = 3  # and on whatever system
+    member = zipfile.ZipInfo(f"{name}.npy")  # a fixed date, 1980
+    member.create_system = 3  # a fixed system, Unix
     with archive.open(member, "w", force_zip64=True) as file:
         facts: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, facts)
