@@ -76,7 +76,9 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
 )
 @click.option("--text", callback=_parse_text, help="A number or date to write: 2026-11-22; vae and gan need --verify.")
 @click.option(
-    "--n", type=click.IntRange(1, MOST_DIGITS), help="Number of digits; labels cycle.  [default: one of each]"
+    "--n",
+    type=click.IntRange(1, MOST_DIGITS),
+    help="Number of digits; labels cycle through 0-9.  [default: one of each]",
 )
 @click.option(
     "--seed", type=click.IntRange(0, SEED_END - 1), help="Seed; the same seed draws the same digits.  [default: random]"
