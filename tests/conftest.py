@@ -10,6 +10,7 @@ import pytest
 from fakes import packages, system  # noqa: F401 - fixtures
 
 import mnistgen
+from mnistgen import cli
 from mnistgen.cli import shared
 from mnistgen.cli.run import command as run_command
 
@@ -32,6 +33,11 @@ def generator(request: pytest.FixtureRequest) -> mnistgen.Generator:
 def cgan() -> mnistgen.Generator:
     """The CGAN's generator, on the CPU."""
     return mnistgen.load("cgan", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def cgan_int8() -> mnistgen.Generator:
+    return mnistgen.load("cgan-int8", device="cpu")
 
 
 @pytest.fixture
@@ -63,6 +69,12 @@ def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]
         return code, *capfd.readouterr()
 
     return call
+
+
+@pytest.fixture
+def call(run: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    """Call `mnistgen` with arguments; return exit code, stdout and stderr."""
+    return lambda *arguments: run(*arguments, command=cli.mnistgen)
 
 
 @pytest.fixture(scope="session")

@@ -185,7 +185,8 @@ def test_full_stdout_is_reported():
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(cli_command("models"), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "mnistgen: stdout cannot be written (No space left on device).\n"
+    assert "stdout cannot be written (No space left on device)" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")

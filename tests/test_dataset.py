@@ -4,57 +4,25 @@ import io
 import json
 import os
 import shlex
-import shutil
-import signal
-import subprocess
 import sys
-import time
 import tracemalloc
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from dataset_helpers import SMALL, WRITE, Painter, tree
 from PIL import Image
 from subprocess_helpers import (
-    cli_command,
-    needs_file_size_limit,
     needs_terminal,
     run_in_terminal,
-    run_with_file_size_limit,
 )
 
 import mnistgen
 from mnistgen import cli, dataset
-from mnistgen.dataset import draft, kinds
-from mnistgen.dataset.labels import Labels, apportion
+from mnistgen.dataset import kinds
+from mnistgen.dataset.labels import apportion
 
 KINDS = list(kinds.KINDS)
-
-
-class Painter:
-    """A fast generator: an image is filled with a number that depends on its address and digit."""
-
-    model = SimpleNamespace(name="painter", classes=10, latent_size=1, sha256="0" * 64)
-    provider = "CPUExecutionProvider"
-
-    def __init__(self):
-        self.painted = 0
-
-    def generate(self, n, *, digit, seed, start):
-        self.painted += n
-        numbers = (np.arange(start, start + n) * 10 + digit + seed) % 251
-        return np.broadcast_to(numbers.astype(np.uint8)[:, None, None], (n, 28, 28)).copy()
-
-
-@pytest.fixture(scope="module")
-def quick():
-    return mnistgen.load("cgan-int8", device="cpu")
-
-
-def tree(folder):
-    """Return the bytes of every file in `folder` by relative path."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
 def contents(out, kind):
@@ -87,76 +55,28 @@ def opened(file):
         return np.asarray(image)
 
 
-# Labels
-
-
-@pytest.mark.parametrize(
-    ("total", "shares", "counts"),
-    [
-        (60_000, [1] * 10, [6000] * 10),
-        (13, [1] * 10, [2, 2, 2, 1, 1, 1, 1, 1, 1, 1]),
-        (10, [1, 1, 1], [4, 3, 3]),
-        (7, [0, 2, 0, 1], [0, 5, 0, 2]),
-        (100, [0.2, 0.05, 0.75], [20, 5, 75]),
-        (3, [6, 3, 1], [2, 1, 0]),
-        (0, [1, 2], [0, 0]),
-    ],
-)
-def test_counts_use_largest_remainder(total, shares, counts):
-    assert apportion(total, shares) == counts
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 15, 16, 17, 64, 65, 1000, 5003])
-def test_order_has_exact_counts(n):
-    counts = apportion(n, [3, 1, 0, 2])
-    labels = Labels(counts, seed=7, stream=1)
-    order = labels(0, n)
-    assert np.bincount(order, minlength=4).tolist() == counts
-    np.testing.assert_array_equal(np.concatenate([labels(i, i + 1) for i in range(min(n, 70))]), order[:70])
-    np.testing.assert_array_equal(labels(n // 3, n), order[n // 3 :])
-
-
-def test_order_is_shuffled_evenly():
-    order = Labels([2000] * 10, seed=0, stream=1)(0, 20_000)
-    for lag in (1, 2, 141, 10_000):  # 141 is about the width of the network's halves
-        pairs = np.histogram2d(order[:-lag], order[lag:], bins=10)[0]
-        expected = (20_000 - lag) / 100
-        assert 40 < ((pairs - expected) ** 2 / expected).sum() < 160  # chi-square of 81 degrees: 81 ± 13
-    parts = np.stack([np.bincount(part, minlength=10) for part in np.split(order, 20)])
-    assert 110 < ((parts - 100.0) ** 2 / 100).sum() < 260  # 171 degrees
-
-
-def test_order_depends_on_seed_and_set():
-    orders = [Labels([10] * 10, seed, stream)(0, 100) for seed, stream in ((0, 1), (1, 1), (0, 2), (2**64 - 1, 1))]
-    assert len({order.tobytes() for order in orders}) == 4
-    assert orders[0][:20].tolist() == [9, 3, 4, 7, 2, 3, 1, 7, 4, 8, 9, 0, 5, 1, 9, 3, 2, 5, 2, 2]
-
-
-# Contents
-
-
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_holds_images_and_labels(quick, tmp_path, kind):
+def test_every_kind_holds_images_and_labels(cgan_int8, tmp_path, kind):
     if kind == "parquet":
         pytest.importorskip("pyarrow")
-    facts = dataset.write(quick, tmp_path / "digits", 50, test=20, seed=3, kind=kind)
+    facts = dataset.write(cgan_int8, tmp_path / "digits", 50, test=20, seed=3, kind=kind)
     (images, labels), (test_images, test_labels) = contents(tmp_path / "digits", kind)
-    np.testing.assert_array_equal(images, quick.generate(30, digit=np.array(labels), seed=3))
-    np.testing.assert_array_equal(test_images, quick.generate(20, digit=np.array(test_labels), seed=3, start=30))
+    np.testing.assert_array_equal(images, cgan_int8.generate(30, digit=np.array(labels), seed=3))
+    np.testing.assert_array_equal(test_images, cgan_int8.generate(20, digit=np.array(test_labels), seed=3, start=30))
     assert np.bincount(labels).tolist() == facts["splits"]["train"]["digits"] == [3] * 10
     assert np.bincount(test_labels).tolist() == facts["splits"]["test"]["digits"] == [2] * 10
     assert json.loads((tmp_path / "digits" / "dataset.json").read_text()) == facts
     assert sorted(os.listdir(tmp_path / "digits")) == sorted([*kinds.KINDS[kind].entries, "dataset.json"])
 
 
-def test_torchvision_loads_idx(quick, tmp_path):
+def test_torchvision_loads_idx(cgan_int8, tmp_path):
     pytest.importorskip("torch")
     from torch.utils.data import DataLoader
     from torchvision.transforms import ToTensor
 
     from training.vision import MNIST
 
-    dataset.write(quick, tmp_path, 24, test=8)
+    dataset.write(cgan_int8, tmp_path, 24, test=8)
     for train, n in ((True, 16), (False, 8)):
         images, labels = next(iter(DataLoader(MNIST(str(tmp_path), train=train, transform=ToTensor()), batch_size=32)))
         assert images.shape == (n, 1, 28, 28)
@@ -225,142 +145,6 @@ def test_memory_does_not_grow(tmp_path):
     assert peak(40_000) < 1.1 * peak(4_000)
 
 
-# Interruptions
-
-SMALL = "from mnistgen.dataset import split; split.BLOCK = 16"
-WRITE = ("dataset", "digits", "--n", "400", "--model", "cgan-int8", "--device", "cpu")
-
-
-DAWDLE = """
-import signal, time
-from mnistgen import Generator
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
-generate, blocks = Generator.generate, iter(range(3))
-def dawdle(*arguments, **options):
-    if next(blocks, None) is None:
-        time.sleep(60)
-    return generate(*arguments, **options)
-Generator.generate = dawdle
-"""
-"""Code to run before the command, which then draws three blocks and sleeps."""
-
-
-def start(folder):
-    """Start the command in a process that draws some images and does not finish."""
-    images = folder / "digits" / ".unfinished" / "idx" / "MNIST" / "raw" / "train-images-idx3-ubyte"
-    before = images.stat().st_size if images.exists() else 16
-    slow = cli_command(*WRITE, before=SMALL + DAWDLE)
-    process = subprocess.Popen(slow, cwd=folder, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not (images.exists() and images.stat().st_size > before):
-        time.sleep(0.001)
-    return process
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs signals of POSIX")
-def test_killed_process_resumes_to_equal_bytes(quick, folder):
-    process = start(folder)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    process.stderr.close()
-    assert os.listdir("digits") == [".unfinished"]
-    process = start(folder)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
-    assert process.returncode == 130
-    assert err.endswith("mnistgen: Interrupted. Repeat the command to resume.\n")
-    reported = []
-    dataset.write(quick, "digits", 400, progress=lambda *facts: reported.append(facts))
-    assert 0 < reported[0][1] < 400
-    assert reported[0][2] == 400
-    dataset.write(quick, "uninterrupted", 400)
-    assert tree("digits") == tree("uninterrupted")
-
-
-@needs_file_size_limit
-@pytest.mark.parametrize(("kind", "limit"), [("idx", 50_000), ("npz", 300_000)])  # while drawing, and while building
-def test_full_disk_resumes_to_equal_bytes(quick, folder, kind, limit):
-    done = run_with_file_size_limit(limit, *WRITE, "--kind", kind, before=SMALL)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("mnistgen: The dataset cannot be written to digits (File too large).")
-    assert done.stderr.count("\n") == 1
-    assert os.listdir("digits") == [".unfinished"]
-    dataset.write(quick, "digits", 400, kind=kind)
-    dataset.write(quick, "uninterrupted", 400, kind=kind)
-    assert tree("digits") == tree("uninterrupted")
-
-
-class Cut(BaseException):
-    """An exception that nothing catches, like a power cut."""
-
-
-@pytest.fixture
-def cut_at(monkeypatch):
-    """Raise Cut instead of the n-th file operation from now on: a rename, a removal, or the end of a block."""
-    operations = SimpleNamespace(left=0)
-
-    def count(*arguments):
-        operations.left -= 1
-        if operations.left == 0:
-            raise Cut
-
-    def counted(original):
-        def call(*arguments, **options):
-            count()
-            return original(*arguments, **options)
-
-        return call
-
-    monkeypatch.setattr(Path, "replace", counted(Path.replace))
-    monkeypatch.setattr(shutil, "rmtree", counted(shutil.rmtree))
-
-    def set_to(operation):
-        operations.left = operation
-        return count
-
-    return set_to
-
-
-@pytest.mark.parametrize("kind", ["idx", "png"])
-@pytest.mark.parametrize("former", [None, "idx", "png"])
-def test_cut_anywhere_resumes_to_equal_bytes(tmp_path, cut_at, monkeypatch, former, kind):
-    monkeypatch.setattr("mnistgen.dataset.split.BLOCK", 4)
-    dataset.write(Painter(), tmp_path / "uninterrupted", 13, kind=kind)
-    wanted = tree(tmp_path / "uninterrupted")
-    for operation in range(1, 100):
-        out = tmp_path / str(operation)
-        if former:
-            dataset.write(Painter(), out, 9, kind=former)
-        painter, overwrite = Painter(), former is not None
-        try:
-            dataset.write(painter, out, 13, kind=kind, overwrite=overwrite, progress=cut_at(operation))
-            break
-        except Cut:
-            cut_at(0)
-        try:
-            dataset.write(painter, out, 13, kind=kind, overwrite=overwrite)
-        except mnistgen.OutputError as error:
-            assert error.code == "dataset-exists"  # noqa: PT017  # cut during the final clean-up
-        assert tree(out) == wanted
-    assert operation > 8
-
-
-def test_resume_does_not_redraw(tmp_path, monkeypatch):
-    monkeypatch.setattr("mnistgen.dataset.split.BLOCK", 4)
-    painter = Painter()
-
-    def stop(what, done, n):
-        if done == 12:
-            raise Cut
-
-    with pytest.raises(Cut):
-        dataset.write(painter, tmp_path, 24, test=8, progress=stop)
-    dataset.write(painter, tmp_path, 24, test=8)
-    assert painter.painted == 24
-
-
-# Existing files
-
-
 def test_finished_dataset_needs_overwrite(run, folder):
     words = ("dataset", "digits", "--n", "12", "--model", "cgan-int8")
     run(*words, "--kind", "png", command=cli.mnistgen)
@@ -374,37 +158,6 @@ def test_finished_dataset_needs_overwrite(run, folder):
     assert sorted(os.listdir("digits")) == ["dataset.json", "mnist.npz", "notes.txt"]
 
 
-def test_other_settings_cannot_resume(tmp_path, monkeypatch):
-    def stop(what, done, n):
-        raise Cut
-
-    with pytest.raises(Cut):
-        dataset.write(Painter(), tmp_path, 12, seed=1, progress=stop)
-    with pytest.raises(mnistgen.InputError, match=r"\(n is 12, not 24; test is 2, not 4; "):
-        dataset.write(Painter(), tmp_path, 24, seed=1)
-    with pytest.raises(mnistgen.InputError, match=r"\(seed is 1, not 2\)") as caught:
-        dataset.write(Painter(), tmp_path, 12, seed=2)
-    assert caught.value.code == "dataset-settings-mismatch"
-    dataset.write(Painter(), tmp_path, 12, seed=2, overwrite=True)
-    dataset.write(Painter(), tmp_path / "fresh", 12, seed=2)
-    assert tree(tmp_path / "fresh") == {name: file for name, file in tree(tmp_path).items() if "fresh" not in name}
-
-
-def test_overwrite_during_move_leaves_nothing(tmp_path, cut_at, monkeypatch):
-    dataset.write(Painter(), tmp_path / "fresh", 12, kind="npz")
-    for operation in range(1, 20):
-        out = tmp_path / str(operation)
-        cut_at(operation)
-        try:
-            dataset.write(Painter(), out, 9, kind="png")
-            break
-        except Cut:
-            cut_at(0)
-        dataset.write(Painter(), out, 12, kind="npz", overwrite=True)
-        assert tree(out) == tree(tmp_path / "fresh")
-    assert operation > 5
-
-
 @pytest.mark.parametrize(("kind", "name"), [("idx", "MNIST"), ("png", "test"), ("npz", "dataset.json")])
 def test_foreign_files_are_never_replaced(tmp_path, kind, name):
     (tmp_path / name).mkdir() if name != "dataset.json" else (tmp_path / name).write_text('{"kind": "mine"}')
@@ -413,19 +166,6 @@ def test_foreign_files_are_never_replaced(tmp_path, kind, name):
             dataset.write(Painter(), tmp_path, 12, kind=kind, overwrite=overwrite)
         assert caught.value.code == "output-exists"
     assert os.listdir(tmp_path) == [name]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of POSIX")
-def test_only_one_process_writes(tmp_path):
-    (tmp_path / ".unfinished").mkdir()
-    other = draft._lock(tmp_path / ".unfinished" / "lock", tmp_path)
-    with other, pytest.raises(mnistgen.OutputError) as caught:
-        dataset.write(Painter(), tmp_path, 12)
-    assert caught.value.code == "dataset-locked"
-    dataset.write(Painter(), tmp_path, 12)
-
-
-# Errors
 
 
 @pytest.mark.parametrize(
