@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 import mnistgen
 from export import weights
-from export.artifacts import read_models, read_verifier, manifest_bytes, write_artifacts
+from export.artifacts import manifest_bytes, read_models, read_verifier, write_artifacts
 from export.build import temporary_generator
 from export.errors import ExportError
 from export.graphs.models import GRAPHS, SHIPPED, base_model

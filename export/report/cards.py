@@ -71,7 +71,9 @@ def _card(name: str, evidence: dict[str, Evidence]) -> str:
         "float32": means(evidence[base_model(name)].metrics),
         "real": means(own.references["real_data_baseline"]),
         "hours": own.hours,
-        "tags": _list(["onnx", "mnist", "digits", "handwriting", base_model(name)] + ["int8"] * (name != base_model(name))),
+        "tags": _list(
+            ["onnx", "mnist", "digits", "handwriting", base_model(name)] + ["int8"] * (name != base_model(name))
+        ),
         "metrics": _list(own.metrics),
         "results": _results(own.metrics),
         "training": _rows(_training(facts)),
