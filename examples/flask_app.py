@@ -1,6 +1,6 @@
 """A web server of digits: /5.png?seed=7&index=3 is image 3 of seed 7, a five. Browsers and proxies can cache it.
 
-Install:  pip install 'mnistgen[cpu]' flask
+Install:  pip install -e '.[cpu]' flask
 Run:      flask --app examples/flask_app.py run
 """
 
@@ -9,7 +9,7 @@ import secrets
 from flask import Flask, Response, redirect, request, url_for
 
 import mnistgen
-from mnistgen.output.images import encode_png, grid
+from mnistgen import encode_png, grid
 
 app = Flask(__name__)
 generator = mnistgen.load("cgan")  # shared by threads; forked workers open their own sessions

@@ -1,6 +1,6 @@
 """A window with a digit pad: each click or key press shows a new handwritten digit.
 
-Install:  pip install 'mnistgen[cpu]'; tkinter comes with Python, on Debian and Ubuntu as the package python3-tk
+Install:  pip install -e '.[cpu]'; tkinter comes with Python, on Debian and Ubuntu as the package python3-tk
 Run:      python examples/tk_pad.py
 Ship:     pyinstaller --onefile --windowed --exclude-module onnxruntime.transformers examples/tk_pad.py
 """

@@ -2,7 +2,7 @@
 
 Batches do not depend on the number of workers.
 
-Install:  pip install 'mnistgen[cpu]' torch
+Install:  pip install -e '.[cpu]' torch
 Run:      python examples/torch_stream.py
 """
 

@@ -1,4 +1,4 @@
-"""An extension of Griffe, which reads the docstrings for the page of the API: what is no prose in them becomes code."""
+"""A Griffe extension for the API page: put doctest examples and the tree of errors in docstrings into code fences."""
 
 import re
 
@@ -10,7 +10,7 @@ _TREE = re.compile(r"^\w+\n├.*", re.MULTILINE | re.DOTALL)
 
 
 class Code(griffe.Extension):
-    """Fences lines of usage, which Markdown takes for quotations, and the tree of the errors."""
+    """Fence doctest lines, which Markdown would render as quotations, and the tree of errors."""
 
     def on_instance(self, *, obj: griffe.Object, **_: object) -> None:
         if obj.docstring:
@@ -19,6 +19,6 @@ class Code(griffe.Extension):
 
 
 def _copied(usage: re.Match[str]) -> str:
-    """The lines of usage as one would type them, what they return as a comment."""
+    """Return doctest lines as a code block, with results as comments."""
     code = _LINE.sub(lambda prompt: "" if prompt[1] else "# ", usage[0])
     return f"```python\n{code}\n```"

@@ -1,6 +1,6 @@
-"""A hook of MkDocs: links to files outside docs/ hold on the site as they hold in the checkout.
+"""A MkDocs hook that makes links to files outside docs/ work on the site.
 
-What pages link to, or the nav names, joins the site: Markdown and source as pages, all else as it is.
+Files that a page links to or that the nav lists are added to the site: Markdown and source code as pages, others unchanged.
 """
 
 import posixpath
@@ -15,12 +15,12 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 DOCS = "docs/"
 SOURCES = {".py": "python", ".mjs": "js", ".html": "html", "": "text"}
-"""Endings of the files that are shown as pages of source, each with its language."""
+"""Suffixes of files that become pages of source code, with the language of each."""
 _LINK = re.compile(r"(?<=\]\()[^)#\s]+")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the files of the repository that the nav names or that a page links to, whichever page that is."""
+    """Add files outside docs/ that the nav lists or that any page links to."""
     named = [path for path in _leaves(config.nav) if not files.get_file_from_path(path)]
     pages = [DOCS + file.src_uri for file in files.documentation_pages()]
     wanted = [*named, *(target for page in pages for target in _targets(page))]
@@ -33,7 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn the page's links from where files are in the repository to where they are on the site."""
+    """Replace links to paths in the repository by links to paths on the site."""
     uri = page.file.src_uri
     path = DOCS + uri if (ROOT / DOCS / uri).is_file() else uri
 
@@ -45,7 +45,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _leaves(nav: object) -> Iterator[str]:
-    """The paths that a nav names, at any depth."""
+    """Return the paths in a nav, at any depth."""
     if isinstance(nav, str):
         yield nav
     elif isinstance(nav, dict | list):
@@ -54,19 +54,19 @@ def _leaves(nav: object) -> Iterator[str]:
 
 
 def _targets(path: str) -> list[str]:
-    """The files of the repository that the page at `path` links to."""
+    """Return the files in the repository that the page at `path` links to."""
     links = _LINK.findall((ROOT / path).read_text(encoding="utf-8"))
     return [target for link in links if (target := _target(path, link))]
 
 
 def _target(path: str, link: str) -> str | None:
-    """The file of the repository that `link` means on the page at `path`, or None where there is none."""
+    """Return the file in the repository that `link` on the page at `path` refers to, or None."""
     target = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
     return target if (ROOT / target).is_file() else None
 
 
 def _place(path: str) -> str:
-    """Where a file of the repository is among the site's sources."""
+    """Return the path of a file among the site's sources."""
     return path.removeprefix(DOCS) + (".md" if Path(path).suffix in SOURCES else "")
 
 
