@@ -1,6 +1,7 @@
 """A MkDocs hook that makes links to files outside docs/ work on the site.
 
-Files that a page links to or that the nav lists are added to the site: Markdown and source code as pages, others unchanged.
+Files that a page links to or that the nav lists are added to the site. Markdown and source code become pages; other
+files are copied.
 """
 
 import posixpath
