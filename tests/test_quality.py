@@ -1,5 +1,6 @@
 """Quality certificates: thresholds, contents, and failure of a damaged model."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -78,6 +79,8 @@ def test_int8_quality_equals_float32():
 def test_shipped_references_are_up_to_date():
     conditions = json.loads((ROOT / "artifacts" / "references.json").read_bytes())["conditions"]
     facts = Manifest(ROOT / "artifacts").model("cgan").quality
+    evaluator = (ROOT / "artifacts" / "weights" / "evaluator.safetensors").read_bytes()
+    assert facts["evaluator"]["sha256"] == hashlib.sha256(evaluator).hexdigest()
     assert conditions == {
         "version": evaluate.VERSION,
         "evaluator": facts["evaluator"],

@@ -136,7 +136,7 @@ def _evaluation_table(evidence: Evidence) -> str:
         values = [figures["mean"], figures["spread"], figures.get("real_data_baseline")]
         values += [seed_recipe.get(metric, {}).get("mean")]
         threshold = " ".join(f"{_words(bound)} {limit:.4g}" for bound, limit in thresholds.get(metric, {}).items())
-        rows.append(f"| {' | '.join([_words(metric), *map(_format, values), threshold])} |")
+        rows.append(f"| {' | '.join([f'`{metric}`', *map(_format, values), threshold])} |")
     return "\n".join(rows)
 
 
@@ -153,7 +153,7 @@ def _specifications(facts: Model) -> dict[str, str]:
         "file": f"`{facts.file}`, {facts.bytes:,} bytes",
         "SHA-256": f"`{facts.sha256}`",
         "parameters": ", ".join(f"{part} {count:,}" for part, count in parameters.items()),
-        "operations": f"{facts.flops:,} floating-point operations per image",
+        "operations": f"{facts.flops:,} floating-point operations per image; a multiply-add counts as two",
         "precision": facts.precision,
         "ONNX": f"opset {facts.opset}, IR {facts.ir_version}",
         "tensors": ", ".join(f"`{name}` {shape}" for name, shape in tensors.items()).replace("'", ""),

@@ -54,9 +54,7 @@ def _metrics_table(models: dict[str, dict[str, Metrics]], real: Metrics) -> str:
     columns["real digits"] = real
     metrics = list(dict.fromkeys(metric for column in columns.values() for metric in column))
     rows = [["metric", *columns], ["---", *("---:" for _ in columns)]]
-    rows += [
-        [metric.replace("_", " "), *(_format(column.get(metric)) for column in columns.values())] for metric in metrics
-    ]
+    rows += [[f"`{metric}`", *(_format(column.get(metric)) for column in columns.values())] for metric in metrics]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
