@@ -99,7 +99,7 @@ def test_likelihood_agrees_with_certificate(mnist):
 
 
 @contextmanager
-def shipped_model(name, found):
+def shipped_model(name, weights, threads=None):
     """Replace the export of the seed recipe's model."""
     yield mnistgen.load(name, device="cpu")
 
@@ -112,7 +112,7 @@ def small(mnist, tmp_path, monkeypatch):
     digits = {split: data.load(mnist, split).first(n) for split, n in (("train", 2000), ("test", 400))}
     monkeypatch.setattr(data, "load", lambda folder, split: digits[split])
     monkeypatch.setattr(quality, "SEEDS", (0,))
-    monkeypatch.setattr(quality, "exported", shipped_model)
+    monkeypatch.setattr(quality, "temporary_generator", shipped_model)
     monkeypatch.setattr(evaluate, "INTERPOLATIONS", 2)
     monkeypatch.setattr(evaluate, "STROKE_IMAGES", 20)
     return folder

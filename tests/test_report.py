@@ -16,14 +16,14 @@ ARTIFACTS = ROOT / "artifacts"
 
 
 @contextmanager
-def shipped_model(name, found):
+def shipped_model(name, weights, threads=None):
     """Replace the export of the seed recipe's model."""
     yield mnistgen.load(name, device="cpu")
 
 
 def test_shipped_report_is_up_to_date(mnist, tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "EXTREMES_OF", 40)
-    monkeypatch.setattr(pictures, "exported", shipped_model)  # only sizes of pictures are compared
+    monkeypatch.setattr(pictures, "temporary_generator", shipped_model)  # only sizes of pictures are compared
     folder, cards = tmp_path / "artifacts", tmp_path / "cards"
     shutil.copytree(ARTIFACTS, folder, ignore=shutil.ignore_patterns("report", "REPORT.md"))
     arguments = ["--artifacts", str(folder), "--cards", str(cards), "--data", str(mnist)]

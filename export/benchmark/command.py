@@ -16,7 +16,12 @@ from mnistgen.manifest import Manifest
 
 @click.command()
 @click.option(
-    "--runtime", "runtimes", multiple=True, type=click.Choice(list(RUNTIMES)), help="Runtime to compare; repeatable."
+    "--runtime",
+    "runtimes",
+    multiple=True,
+    type=click.Choice(list(RUNTIMES)),
+    metavar="NAME",
+    help="Runtime to compare; repeatable.",
 )
 @click.option("--model", "models", multiple=True, type=click.Choice(list(GRAPHS)), help="Model to run; repeatable.")
 @click.option(
