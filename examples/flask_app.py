@@ -21,7 +21,7 @@ def picture(digit: int) -> Response:
         return redirect_to_random(digit)
     seed, index, scale = (number(name, default) for name, default in [("seed", 0), ("index", 0), ("scale", 4)])
     if not 1 <= scale <= 32:
-        raise mnistgen.InputError(f"scale is {scale}; expected an integer from 1 to 32")
+        raise mnistgen.InputError(f"scale is {scale}; expected an integer from 1 to 32", code="invalid-scale")
     response = Response(mimetype="image/png")
     response.set_etag(generator.model.sha256[:16])  # with the URL, it identifies the image
     response.headers["Cache-Control"] = "public, max-age=86400"  # one day; then the tag shows whether the model changed
@@ -45,7 +45,7 @@ def number(name: str, default: int) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise mnistgen.InputError(f"{name} is {text!r}; expected an integer") from error
+        raise mnistgen.InputError(f"{name} is {text!r}; expected an integer", code=f"invalid-{name}") from error
 
 
 @app.errorhandler(mnistgen.InputError)

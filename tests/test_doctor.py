@@ -184,7 +184,7 @@ def test_newer_opset_is_a_fault(artifacts, examine):
     assert "vae (opset 127, IR 8)" in faults["opset-unsupported"].sentence
 
 
-def test_non_model_with_right_hash_is_a_fault(artifacts, examine):
+def test_unreadable_model_is_a_fault(artifacts, examine):
     content = (artifacts / "vae.onnx").read_bytes()
     replace(artifacts, "vae", content, b"no model")
     faults, able = examine()
