@@ -251,7 +251,7 @@ def test_closed_generator_releases_and_rejects():
         stream = generator.stream(2000)
         next(stream)
         opened = generator._engine._state()
-        sessions = [weakref.ref(opened.session), weakref.ref(opened._threaded_session)]
+        sessions = [weakref.ref(opened.session), weakref.ref(opened._lazy["session"])]
         threads = list(opened.pool._threads)
         del opened
     generator.close()
@@ -293,6 +293,38 @@ def test_close_waits_for_running_threads():
         thread.join()
     assert len(refusals) == 3
     assert all(np.array_equal(images, expected) for images in drawn)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("verify", [False, True])
+def test_fork_while_threads_draw(verify):
+    code = f"""
+import os, threading, time, warnings
+warnings.simplefilter("ignore")
+import mnistgen
+
+def draw(generator, stop):
+    while not stop.is_set():
+        for n in (1, 40):
+            generator.generate(n, verify={verify})
+
+for delay in range(8):
+    generator, stop = mnistgen.load("gan", device="cpu", threads=2), threading.Event()
+    threads = [threading.Thread(target=draw, args=(generator, stop)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(delay / 500)
+    child = os.fork()
+    if not child:
+        for n in (1, 1, 40):
+            generator.generate(n, verify={verify})
+        os._exit(0)
+    stop.set()
+    assert os.waitpid(child, 0)[1] == 0
+    for thread in threads:
+        thread.join()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

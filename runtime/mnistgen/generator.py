@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnistgen.errors import DeviceWarning
+from mnistgen.forking import guard
 from mnistgen.inference.engine import Engine, MakeInputs
 from mnistgen.inference.session import Inputs
 from mnistgen.manifest import Manifest, Model, ModelSource, artifacts_folder
@@ -19,7 +19,7 @@ from mnistgen.validation import Integers, allocate, integer
 
 if TYPE_CHECKING:
     from mnistgen.text import Text
-    from mnistgen.verify import Verified, Verifier
+    from mnistgen.verify import Verified
 
 MOST_THREADS = 1024
 _BLOCK = 1024
@@ -50,6 +50,7 @@ def load(
 
     >>> images = mnistgen.load("cgan").generate(3, digit=5, seed=0)  # uint8 (3, 28, 28)
     """
+    _import_pool()
     return Generator(Manifest(Path(artifacts or artifacts_folder())), model, device, threads)
 
 
@@ -89,6 +90,7 @@ class Generator:
         """
         from mnistgen.model_file import ModelFile  # lazy: shipped models do not need it
 
+        _import_pool()
         file = ModelFile(Path(path))
         generator = cls(file, file.only.name, device, threads)
         generator._repr = f"mnistgen.Generator.from_file({str(path)!r}, device={device!r})"
@@ -151,16 +153,13 @@ class Generator:
 
         >>> gen.generate_verified(100, digit=5).attempts.sum()  # 100, plus one for each rejected image
         """
-        from mnistgen.verify import draw_verified  # lazy: most calls do not verify
+        with guard:
+            from mnistgen.verify import Verifier, draw_verified  # lazy: most calls do not verify
 
         request = Request.validate(self.model, n, digit, seed, start, verify=True)
-        return draw_verified(self._engine, self._verifier, request)
-
-    @cached_property
-    def _verifier(self) -> "Verifier":
-        from mnistgen.verify import Verifier
-
-        return Verifier(self._source)
+        # Not `cached_property`, whose lock a fork can leave locked in Python 3.11; opening the verifier itself is lazy.
+        verifier = self.__dict__.setdefault("_verifier", Verifier(self._source))
+        return draw_verified(self._engine, verifier, request)
 
     def stream(
         self, n: int, *, digit: int | Integers | None = None, seed: int = 0, start: int = 0
@@ -261,6 +260,12 @@ class Generator:
 
     def __repr__(self) -> str:
         return self._repr
+
+
+def _import_pool() -> None:
+    # It registers fork handlers, so the import must not coincide with a fork in another thread. Commands skip it: they
+    # do not fork, and a single digit needs no pool.
+    import concurrent.futures.thread  # noqa: F401
 
 
 def _slices(inputs: Inputs) -> MakeInputs:

@@ -16,6 +16,7 @@ reserve addresses belong to no image.
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.random import Philox  # here, since NumPy imports it lazily, in whichever thread is first
 from numpy.typing import NDArray
 
 SEED_END = 2**64
@@ -34,7 +35,7 @@ def latents(n: int, size: int, seed: int, start: int = 0) -> NDArray[np.float32]
     """
     blocks = -(-size // 4)
     # NumPy's Philox steps its counter before it draws, so the first block is start·B + 1; blocks follow one another.
-    words = np.random.Philox(key=seed, counter=start * blocks).random_raw(4 * blocks * n)
+    words = Philox(key=seed, counter=start * blocks).random_raw(4 * blocks * n)
     return _normals(words.reshape(n, -1), size)
 
 
@@ -47,7 +48,7 @@ def reserve_latents(indices: Iterable[int], size: int, seed: int, attempt: int) 
         Unit normal values (n, size), float32.
     """
     blocks = -(-size // 4)
-    stream = np.random.Philox(key=seed + (attempt << 64), counter=0)
+    stream = Philox(key=seed + (attempt << 64), counter=0)
     words, position = [], 0
     for index in indices:
         stream.advance((index - position) * blocks)

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistgen.errors import DeviceError, InputError
+from mnistgen.forking import guard
 from mnistgen.inference.cpu import usable_cores
 from mnistgen.inference.session import CPU, Inputs, open_device, open_session, run_bound, run_session
 from mnistgen.manifest import Model, ModelSource
@@ -145,6 +145,7 @@ class _ProcessState:
         self._source = source
         self._model = model
         self._single_runs = 0
+        self._lazy: dict[str, Any] = {}
         self.session, self.fault = open_device(source.read_bytes(model), device)
         self.provider = str(self.session.get_providers()[0])
         self._threads = (threads or usable_cores()) if self.provider == CPU else 1
@@ -157,16 +158,25 @@ class _ProcessState:
         bounds = (n * i // count for i in range(count + 1))
         return [slice(first, stop) for first, stop in pairwise(bounds)]
 
-    @cached_property
+    # Lazy attributes use `setdefault`, which is atomic, and no lock: in Python 3.11, `cached_property` has one for all
+    # instances, and a process forked while another thread holds it would wait forever. Of two values, one is dropped.
+
+    @property
     def pool(self) -> "ThreadPoolExecutor":
         """Threads that each run the session by themselves; they sleep while idle."""
-        from concurrent.futures import ThreadPoolExecutor  # lazy: a single digit does not need it
+        if "pool" not in self._lazy:
+            with guard:
+                from concurrent.futures import ThreadPoolExecutor  # lazy: a single digit does not need it
 
-        return ThreadPoolExecutor(self._threads, thread_name_prefix=f"mnistgen-{self._model.name}")
+            self._lazy.setdefault(
+                "pool", ThreadPoolExecutor(self._threads, thread_name_prefix=f"mnistgen-{self._model.name}")
+            )
+        pool: ThreadPoolExecutor = self._lazy["pool"]
+        return pool
 
     def end_threads(self) -> None:
         """End the threads of the pool, if it was started, after their work."""
-        if "pool" in self.__dict__:
+        if "pool" in self._lazy:
             self.pool.shutdown()
 
     def single_run_session(self) -> Any:
@@ -178,8 +188,6 @@ class _ProcessState:
         self._single_runs += 1
         if self._threads == 1 or self._model.flops < _HEAVY or self._single_runs == 1:
             return self.session
-        return self._threaded_session
-
-    @cached_property
-    def _threaded_session(self) -> Any:
-        return open_session(self._source.read_bytes(self._model), "cpu", self._threads)
+        if "session" not in self._lazy:
+            self._lazy.setdefault("session", open_session(self._source.read_bytes(self._model), "cpu", self._threads))
+        return self._lazy["session"]

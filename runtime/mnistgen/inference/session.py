@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistgen.errors import ArtifactError, DeviceError, InputError, MissingPackageError
+from mnistgen.forking import guard
 
 if TYPE_CHECKING:
     from mnistgen.inference.cuda import Fault
@@ -44,6 +45,11 @@ def open_session(model: bytes, device: str, threads: int = 1) -> Any:
 def open_device(model: bytes, device: str, threads: int = 1) -> "tuple[Any, Fault | None]":
     """Open a session as `open_session` does; also return why "auto" could not use a GPU that it expected."""
     check_device(device)
+    with guard:
+        return _open_device(model, device, threads)
+
+
+def _open_device(model: bytes, device: str, threads: int) -> "tuple[Any, Fault | None]":
     runtime = _import_runtime()
     for_gpu = CUDA in runtime.get_available_providers()  # compiled in; there may still be no GPU
     if device == "cpu" or (device == "auto" and not for_gpu):
