@@ -189,7 +189,7 @@ def test_unreadable_model_is_a_fault(artifacts, examine):
     replace(artifacts, "vae", content, b"no model")
     faults, able = examine()
     assert (list(faults), able) == (["model-refused"], False)
-    assert "cannot open the model" in faults["model-refused"].sentence
+    assert "cannot be opened" in faults["model-refused"].sentence
 
 
 def test_wrong_inputs_are_a_fault(artifacts, examine):

@@ -1,39 +1,45 @@
 """ONNX files of your own: accepted if they fulfil contract C2, rejected in one line if not."""
 
 import numpy as np
-import onnx
+import onnx_writer as w
 import pytest
 from conftest import ROOT
-from onnx import TensorProto, helper, numpy_helper
 
 import mnistgen
+from mnistgen.inference.onnx_scan import check_self_contained
 
 METADATA = {"schema": "1.0", "model": "mine", "latent_size": "2", "classes": "0", "value_range": "[0.0, 1.0]"}
+IMAGE = ["N", 1, 28, 28]
 
 
-def model(path, metadata=METADATA, width=2, label=None, rows="N", name="image", ends="Sigmoid", kind=TensorProto.FLOAT):
+def weights(width, seed=0):
+    return np.random.default_rng(seed).normal(size=width * 784).tolist()
+
+
+def model(path, metadata=METADATA, width=2, label=None, rows="N", name="image", ends="Sigmoid", kind=w.FLOAT):
     """Write a model of one layer that draws noise; each argument can break the contract."""
-    rng = np.random.default_rng(0)
-    inputs = [helper.make_tensor_value_info("z", TensorProto.FLOAT, [rows, width])]
-    nodes = [helper.make_node("MatMul", ["z", "weights"], ["product"])]
-    weights = [numpy_helper.from_array(rng.normal(size=(width, 784)).astype(np.float32), "weights")]
+    inputs = [w.value_info("z", [rows, width])]
+    nodes = [w.node("MatMul", ["z", "weights"], ["product"])]
+    tensors = [w.tensor("weights", [width, 784], weights(width))]
     if label is not None:
-        inputs.append(helper.make_tensor_value_info("label", TensorProto.FLOAT, ["N", label]))
-        weights.append(numpy_helper.from_array(rng.normal(size=(label, 784)).astype(np.float32), "more"))
-        nodes += [helper.make_node("MatMul", ["label", "more"], ["other"])]
-    weights.append(numpy_helper.from_array(np.array([-1, 1, 28, 28]), "shape"))
-    added = ["product", "product" if label is None else "other"]
+        inputs.append(w.value_info("label", ["N", label]))
+        tensors.append(w.tensor("more", [label, 784], weights(label, seed=1)))
+        nodes.append(w.node("MatMul", ["label", "more"], ["other"]))
+    tensors.append(w.tensor("shape", [4], [-1, 1, 28, 28], w.INT64))
     nodes += [
-        helper.make_node("Add", added, ["sum"]),
-        helper.make_node(ends, ["sum"], ["pixels"]),
-        helper.make_node("Reshape", ["pixels", "shape"], ["drawn"]),
-        helper.make_node("Cast", ["drawn"], [name], to=kind),
+        w.node("Add", ["product", "product" if label is None else "other"], ["sum"]),
+        w.node(ends, ["sum"], ["pixels"]),
+        w.node("Reshape", ["pixels", "shape"], ["drawn"]),
+        w.node("Cast", ["drawn"], [name], w.attribute("to", 2, 3, kind)),
     ]
-    outputs = [helper.make_tensor_value_info(name, kind, [rows, 1, 28, 28])]
-    graph = helper.make_graph(nodes, "mine", inputs, outputs, weights)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    helper.set_model_props(made, metadata)
-    onnx.save(made, path)
+    path.write_bytes(w.model(nodes, inputs, [w.value_info(name, [rows, *IMAGE[1:]], kind)], tensors, metadata))
+    return path
+
+
+def custom(path, nodes, tensors=(), *graph_fields):
+    """Write a model with the nodes from `z` to `image`."""
+    inputs, outputs = [w.value_info("z", ["N", 2])], [w.value_info("image", IMAGE)]
+    path.write_bytes(w.model(nodes, inputs, outputs, list(tensors), METADATA, *graph_fields))
     return path
 
 
@@ -74,9 +80,9 @@ BROKEN = [
     ({"label": 10}, "its inputs are"),
     ({"rows": 1}, "its inputs are 'z tensor(float) [1, 2]'"),
     ({"name": "picture"}, "its outputs are 'picture tensor(float) ['N', 1, 28, 28]'"),
-    ({"kind": TensorProto.DOUBLE}, "its outputs are 'image tensor(double)"),
-    ({"ends": "Tanh"}, "values range from -"),
-    ({"ends": "Log"}, "values range from nan to nan"),
+    ({"kind": w.DOUBLE}, "its outputs are 'image tensor(double)"),
+    ({"ends": "Tanh"}, "range from -"),
+    ({"ends": "Log"}, "range from nan to nan"),
 ]
 
 
@@ -101,13 +107,146 @@ def test_missing_or_damaged_file_is_rejected(run, folder):
         assert caught.value.code == code
 
 
-def test_external_weights_are_rejected(run, folder):
-    whole = onnx.load(model(folder / "mine.onnx"))
-    onnx.save(whole, folder / "x.onnx", save_as_external_data=True, location="weights.bin", size_threshold=1000)
-    assert (folder / "weights.bin").exists()
-    code, out, err = run("--model-path", "x.onnx")
+SECRET = "/etc/passwd"
+EXTERNAL = w.external("weights", [2, 784], SECRET, length=6272)
+DENSE = w.tensor("weights", [2, 784], weights(2))
+SHAPE = w.tensor("shape", [4], [-1, 1, 28, 28], w.INT64)
+DRAW = [
+    w.node("MatMul", ["z", "weights"], ["sum"]),
+    w.node("Sigmoid", ["sum"], ["pixels"]),
+    w.node("Reshape", ["pixels", "shape"], ["image"]),
+]
+
+
+def dense_with(field):
+    return w.tensor("weights", [2, 784], weights(2), w.FLOAT, field)
+
+
+def constant(*attributes):
+    return w.node("Constant", [], ["weights"], *attributes)
+
+
+def branch(tensor):
+    """Return an If node whose branches hold `tensor` as an initializer and in a constant."""
+    graphs = [
+        w.message((2, name), (5, tensor), (1, w.node("Identity", ["weights"], [f"{name}_out"])))
+        for name in ("then_branch", "else_branch")
+    ]
+    return w.node("If", ["condition"], ["weights_out"], *(w.attribute("then_branch", 5, 6, graph) for graph in graphs))
+
+
+HIDDEN = {
+    "initializer": lambda path: custom(path, DRAW, [EXTERNAL, SHAPE]),
+    "constant": lambda path: custom(path, [constant(w.attribute("value", 4, 5, EXTERNAL)), *DRAW], [SHAPE]),
+    "list of tensors": lambda path: custom(path, [constant(w.attribute("value", 9, 10, EXTERNAL)), *DRAW], [SHAPE]),
+    "subgraph": lambda path: custom(path, [branch(EXTERNAL), *DRAW], [DENSE, SHAPE]),
+    "location only": lambda path: custom(path, DRAW, [dense_with((14, 1)), SHAPE]),
+    "entries only": lambda path: custom(path, DRAW, [dense_with((13, w.message((1, "location"), (2, "x")))), SHAPE]),
+    "memory address": lambda path: custom(
+        path, DRAW, [w.external("weights", [2, 784], "*/_ORT_MEM_ADDR_/*", length=6272), SHAPE]
+    ),
+    "sparse initializer": lambda path: custom(path, DRAW, [SHAPE], (15, w.message((1, DENSE), (2, SHAPE)))),
+    "sparse constant": lambda path: custom(
+        path, [constant(w.attribute("sparse_value", 11, 22, w.message((1, DENSE), (2, SHAPE)))), *DRAW], [SHAPE]
+    ),
+}
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_other_files_are_never_read(run, folder, hidden):
+    path = HIDDEN[hidden](folder / "leak.onnx")
+    code, out, err = run("--model-path", str(path), "--out", "leak.npy")
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "weights.bin" in err
+    assert [file.name for file in folder.iterdir()] == ["leak.onnx"]
+    with pytest.raises(mnistgen.ArtifactError) as caught:
+        check_self_contained(path.read_bytes())
+    assert caught.value.code == "model-not-self-contained"
+
+
+def test_external_data_in_functions_and_training_is_found():
+    function = w.message((1, "f"), (7, constant(w.attribute("value", 4, 5, EXTERNAL))))
+    training = w.message((1, w.message((5, EXTERNAL))))
+    for field in ((25, function), (20, training), (7, w.message((5, EXTERNAL), (5, DENSE)))):
+        with pytest.raises(mnistgen.ArtifactError) as caught:
+            check_self_contained(w.message((1, 8), field))
+        assert caught.value.code == "model-not-self-contained"
+
+
+@pytest.mark.parametrize("name", ["vae", "gan", "cgan", "cgan-int8", "verifier"])
+def test_shipped_models_are_self_contained(name):
+    check_self_contained((ROOT / "artifacts" / f"{name}.onnx").read_bytes())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"damaged",
+        b"\x3b",  # a group
+        b"\x3a\x05\x00",  # a graph beyond the end
+        b"\xff" * 11,  # an endless integer
+        w.message((7, 5)),  # a graph that is an integer
+    ],
+)
+def test_scan_rejects_damaged_files(content):
+    with pytest.raises(mnistgen.ArtifactError) as caught:
+        check_self_contained(content)
+    assert caught.value.code == "model-refused"
+
+
+def test_scan_rejects_deep_nesting():
+    graph = w.message((2, "deepest"))
+    for _ in range(200):
+        graph = w.message((1, w.node("If", ["c"], ["o"], w.attribute("then_branch", 5, 6, graph))))
+    with pytest.raises(mnistgen.ArtifactError):
+        check_self_contained(w.message((7, graph)))
+
+
+FIRST_TWO = [
+    w.node("MatMul", ["z", "weights"], ["sum"]),
+    w.node("Sigmoid", ["sum"], ["pixels"]),
+    w.node("Slice", ["pixels", "zero", "two"], ["first"]),
+    w.node("Reshape", ["first", "shape"], ["image"]),
+]
+ZERO, TWO = (w.tensor(name, [1], [value], w.INT64) for name, value in (("zero", 0), ("two", 2)))
+BATCH_DEPENDENT = {
+    "two images": lambda path: custom(path, FIRST_TWO, [DENSE, SHAPE, ZERO, TWO]),
+    "values grow": lambda path: custom(
+        path,
+        [
+            w.node("Shape", ["z"], ["size"], w.attribute("end", 2, 3, 1)),
+            w.node("Cast", ["size"], ["n"], w.attribute("to", 2, 3, w.FLOAT)),
+            w.node("Sub", ["n", "limit"], ["excess"]),
+            w.node("MatMul", ["z", "weights"], ["sum"]),
+            w.node("Sigmoid", ["sum"], ["grey"]),
+            w.node("Relu", ["excess"], ["more"]),
+            w.node("Add", ["grey", "more"], ["pixels"]),
+            w.node("Reshape", ["pixels", "shape"], ["image"]),
+        ],
+        [DENSE, SHAPE, w.tensor("limit", [1], [2.0])],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BATCH_DEPENDENT)
+def test_every_run_is_checked(run, folder, kind):
+    path = BATCH_DEPENDENT[kind](folder / "mine.onnx")
+    gen = mnistgen.Generator.from_file(path, device="cpu")
+    assert gen.generate(2).shape == (2, 28, 28)
+    with pytest.raises(mnistgen.MnistgenError) as caught:
+        gen.generate(5)
+    assert caught.value.code in ("model-output-invalid", "run-failed")
+    code, out, err = run("--model-path", str(path), "--n", "5")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert [file.name for file in folder.iterdir()] == ["mine.onnx"]
+
+
+def test_empty_output_is_rejected(tmp_path):
+    empty = w.tensor("shape", [4], [0, 1, 28, 28], w.INT64)
+    nodes = [w.node("MatMul", ["z", "weights"], ["sum"]), w.node("Shape", ["sum"], ["size"])]
+    nodes.append(w.node("ConstantOfShape", ["shape"], ["image"]))
+    with pytest.raises(mnistgen.ArtifactError) as caught:
+        mnistgen.Generator.from_file(custom(tmp_path / "x.onnx", nodes, [DENSE, empty]))
+    assert caught.value.code in ("model-output-invalid", "model-invalid")
 
 
 def test_names_must_be_utf8(run, folder):

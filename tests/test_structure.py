@@ -19,7 +19,7 @@ PACKAGES_OF_EXTRAS = {"pyarrow"}
 LAYERS = [
     ["errors", "forking", "latents", "interpolation"],
     ["validation"],
-    ["output", "inference.cpu", "inference.cuda", "inference.session"],
+    ["output", "inference.cpu", "inference.cuda", "inference.onnx_scan", "inference.session"],
     ["manifest"],
     ["inference.engine", "model_file", "request", "text"],
     ["verify", "walk"],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mnistgen.errors import DeviceError, InputError
 from mnistgen.forking import guard
 from mnistgen.inference.cpu import usable_cores
-from mnistgen.inference.session import CPU, Inputs, open_device, open_session, run_bound, run_session
+from mnistgen.inference.session import CPU, Inputs, check_images, open_device, open_session, run_bound, run_session
 from mnistgen.manifest import Model, ModelSource
 
 if TYPE_CHECKING:
@@ -111,11 +111,13 @@ class Engine:
         """Run the model once: inputs (n, ·) → images (n, 28, 28) in [0, 1]."""
         run = run_session if state.provider == CPU else run_bound
         try:
-            return run(session, inputs)[:, 0]
+            images = run(session, inputs)
         except Exception as error:  # onnxruntime's exceptions have no common base class
             raise DeviceError(
                 f"ONNX Runtime failed to run the {self._model.name} ({state.provider}): {error}", code="run-failed"
             ) from error
+        check_images(images, len(inputs["z"]), self._model.name)
+        return images[:, 0]
 
     def _state(self) -> "_ProcessState":
         process = os.getpid()

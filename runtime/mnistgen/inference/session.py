@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mnistgen.errors import ArtifactError, DeviceError, InputError, MissingPackageError
 from mnistgen.forking import guard
+from mnistgen.inference.onnx_scan import check_self_contained
 
 if TYPE_CHECKING:
     from mnistgen.inference.cuda import Fault
@@ -50,6 +51,7 @@ def open_device(model: bytes, device: str, threads: int = 1) -> "tuple[Any, Faul
 
 
 def _open_device(model: bytes, device: str, threads: int) -> "tuple[Any, Fault | None]":
+    check_self_contained(model)
     runtime = _import_runtime()
     for_gpu = CUDA in runtime.get_available_providers()  # compiled in; there may still be no GPU
     if device == "cpu" or (device == "auto" and not for_gpu):
@@ -81,6 +83,22 @@ def run_bound(session: Any, inputs: Inputs) -> NDArray[np.float32]:
     binding.bind_output("image", "cpu", 0, np.float32, images.shape, images.ctypes.data)
     session.run_with_iobinding(binding)
     return images
+
+
+def check_images(images: NDArray[np.float32], n: int, name: str) -> None:
+    """Raise ArtifactError unless `images` is (n, 1, 28, 28) with values in [0, 1].
+
+    A model can pass the checks at loading and still break the contract for another batch size. The check takes less
+    than a hundredth of a run.
+    """
+    if images.shape != (n, 1, 28, 28):
+        problem = f"The output of the {name} has shape {images.shape}; expected {(n, 1, 28, 28)}"
+    else:
+        least, greatest = images.min(), images.max()
+        if 0 <= least <= greatest <= 1:  # false for NaN
+            return
+        problem = f"The output values of the {name} range from {least:.3g} to {greatest:.3g}; expected [0, 1]"
+    raise ArtifactError(problem, code="model-output-invalid", remedy="Use a model that fulfils docs/contract.md")
 
 
 def check_device(device: str) -> None:
@@ -131,7 +149,7 @@ def _session(runtime: Any, model: bytes, providers: list[Any], threads: int = 1)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.force_spinning_stop", "1")  # threads do not spin between runs
-    # A model is one file (contract C2). External weights, which no SHA-256 covers, are looked up where nothing can be.
+    # A second barrier after `check_self_contained`: external data is looked up where nothing can be.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     options.log_severity_level = _FATAL  # our own errors say what went wrong
     try:
