@@ -13,10 +13,10 @@ from PIL import Image, ImageSequence
 from subprocess_helpers import cli_command, needs_terminal, run_in_terminal
 
 import mnistgen
-from mnistgen.output import animation, formats, images
+from mnistgen.output import animation, formats, images, limits
 from mnistgen.output.formats import Layout
 
-ALL = list(formats.LAYOUT)
+ALL = list(limits.LAYOUT)
 DIGITS = np.arange(13 * 784, dtype=np.uint32).astype(np.uint8).reshape(13, 28, 28)
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -60,7 +60,7 @@ def test_animation_shows_one_digit_per_frame(kind, invert):
     frames, info = frames_of(formats.encode(DIGITS, layout(kind, invert=invert)))
     shown = 255 - DIGITS if invert else DIGITS
     np.testing.assert_array_equal(frames, shown.repeat(2, 1).repeat(2, 2))
-    assert (info["loop"], info["duration"]) == (0, formats.MILLISECONDS)
+    assert (info["loop"], info["duration"]) == (0, limits.MILLISECONDS)
 
 
 def test_webp_of_one_digit_is_still():
@@ -107,7 +107,7 @@ def test_equal_arguments_give_equal_bytes(kind):
     assert first == second
 
 
-@pytest.mark.parametrize("kind", formats.CARRIERS)
+@pytest.mark.parametrize("kind", limits.CARRIERS)
 def test_metadata_is_optional(kind):
     with_metadata = formats.encode(DIGITS, layout(kind), metadata="facts" * 20)
     without = formats.encode(DIGITS, layout(kind))

@@ -9,13 +9,14 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 from record_helpers import FACTS, MANIFOLD, WALK, png
 
 import mnistgen
 from mnistgen import provenance
-from mnistgen.output import animation, formats
+from mnistgen.output import animation, limits
 
-KINDS = formats.CARRIERS
+KINDS = limits.CARRIERS
 
 
 @pytest.mark.parametrize(
@@ -222,3 +223,23 @@ def test_devices_are_not_read(call, folder):
     assert (code, err.count("\n")) == (1, 1)
     assert "/dev/zero" in err
     assert call("info", "missing.png")[0] == 2
+
+
+def test_gif_with_many_frames_is_rejected_early(call, folder):
+    frame = Image.fromarray(np.zeros((28, 28), np.uint8))
+    others = [Image.fromarray(np.full((28, 28), i % 255 + 1, np.uint8)) for i in range(300)]
+    comment = json.dumps(WALK | {"frames": 1})  # three frames
+    frame.save("x.gif", save_all=True, append_images=others, duration=40, comment=comment)
+    code, out, err = call("replay", "x.gif")
+    assert (code, out) == (1, "")
+    assert "4 frames of 28×28 pixels; expected 3 frames" in err
+
+
+def test_npz_with_many_entries_is_rejected_early(call, folder):
+    members = {f"x{i}": b"" for i in range(200)}
+    file = io.BytesIO()
+    np.save(file, np.array(json.dumps(FACTS | {"format": "npz"})))
+    (folder / "x.npz").write_bytes(archive(mnistgen=file.getvalue(), **members))
+    for command in ("info", "replay"):
+        code, out, err = call(command, "x.npz")
+        assert (code, out, err.count("\n")) == (1, "", 1)

@@ -4,14 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from record_helpers import FACTS, MANIFOLD, WALK, drawn, made, png
 
 import mnistgen
-from mnistgen.output import formats
+from mnistgen.output import limits
 from mnistgen.provenance import records
 
-KINDS = formats.CARRIERS
+KINDS = limits.CARRIERS
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,7 +78,7 @@ def test_changed_walk_differs_from_replay(call, folder):
     assert (code, out) == (1, "other-replay.png  different pixels  CPUExecutionProvider\n")
     assert err == "mnistgen-run: other.png and its replay differ: 1 of 2352 pixels differ, by at most 3 levels.\n"
     png("wide.png", json.dumps(json.loads(text) | {"frames": 3}), picture=picture)
-    assert "the size was 1 of 84×28, now 1 of 112×28" in call("replay", "wide.png")[2]
+    assert "84×28 pixels; expected 112×28" in call("replay", "wide.png")[2]
 
 
 def test_replay_reports_model_version_and_pixels(run, call, folder, monkeypatch):
@@ -111,11 +111,42 @@ def test_replay_reports_version_alone(run, call, folder):
     assert "differ: the version of mnistgen was 0.0.9, now" in err
 
 
-def test_replay_reports_size(run, call, folder):
+def test_size_is_compared_before_drawing(call, folder, monkeypatch):
+    monkeypatch.setattr("mnistgen.provenance.replay.draw", None)
     png("x.png", json.dumps(FACTS | {"scale": 2}))
     code, out, err = call("replay", "x.png", "--device", "cpu")
-    assert (code, out) == (1, "x-replay.png  different pixels  CPUExecutionProvider\n")
-    assert "the size was 1 of 28×28, now 1 of 56×56" in err
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "28×28 pixels; expected 56×56" in err
+
+
+def disguised(digit, kind):
+    """Return an image that equals `digit` (28, 28) once it is converted to 8-bit grey levels, but looks different."""
+    if kind == "transparent":
+        alpha = np.where(np.arange(28) < 14, 0, 255) * np.ones((28, 1))
+        return Image.fromarray(np.dstack([digit, alpha.astype(np.uint8)]), "LA")
+    if kind == "transparent level":
+        image = Image.fromarray(digit)
+        image.info["transparency"] = 255
+        return image
+    if kind == "colored":
+        return Image.fromarray(np.dstack([digit, digit, np.where(digit == 255, 254, digit)]), "RGB")
+    return Image.fromarray(digit.astype(np.uint16))  # mode I;16
+
+
+@pytest.mark.parametrize("kind", ["transparent", "transparent level", "colored", "16 bit"])
+@pytest.mark.filterwarnings("ignore:.*mode.*:DeprecationWarning")
+def test_disguised_pixels_are_rejected(run, call, folder, kind):
+    name = drawn(run, "--digit", "5", "--scale", "1")
+    with Image.open(name) as file:
+        text, digit = file.text["mnistgen"], np.asarray(file)
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("mnistgen", text)
+    image = disguised(digit, kind)
+    image.save("disguised.png", pnginfo=texts, **image.info)
+    code, out, err = call("replay", "disguised.png")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "opaque 8-bit grey levels" in err
+    assert not (folder / "disguised-replay.png").exists()
 
 
 def test_replay_of_own_model_needs_path(run, call, folder, artifacts):
@@ -144,12 +175,12 @@ def test_replay_does_not_overwrite_original(run, call, folder):
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        (WALK | {"model": "gan"}, "The gan is unconditional"),
+        (WALK | {"model": "gan", "format": "png", "milliseconds": None}, "The gan is unconditional"),
         (MANIFOLD | {"model": "cgan"}, "The cgan has 128 latent dimensions"),
     ],
 )
 def test_replay_rejects_impossible_requests(call, folder, facts, words):
-    png("x.png", json.dumps(facts))
+    png("x.png", json.dumps(facts), picture=np.zeros((56, 140) if "seeds" in facts else (84, 84), np.uint8))
     code, out, err = call("replay", "x.png")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert words in err

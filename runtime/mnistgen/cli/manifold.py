@@ -12,7 +12,7 @@ from mnistgen.errors import InputError
 from mnistgen.generator import Generator
 from mnistgen.inference.session import check_device
 from mnistgen.output.files import check_folder, write_whole
-from mnistgen.output.formats import MOST_SCALE
+from mnistgen.output.limits import MOST_SCALE
 from mnistgen.provenance.checks import check
 from mnistgen.provenance.drawing import draw, encode
 from mnistgen.provenance.records import MOST_SIDE, Manifold

@@ -29,9 +29,9 @@ from mnistgen.generator import Generator
 from mnistgen.inference.session import check_device
 from mnistgen.latents import INDEX_END, SEED_END
 from mnistgen.manifest import Model, ModelSource
-from mnistgen.output import formats, images
+from mnistgen.output import formats, images, limits
 from mnistgen.output.files import check_folder, write_whole
-from mnistgen.output.formats import LAYOUT, MOST_DIGITS, MOST_SCALE
+from mnistgen.output.limits import LAYOUT, MOST_DIGITS, MOST_SCALE
 from mnistgen.provenance.checks import check_size
 from mnistgen.provenance.drawing import Drawing, draw, encode
 from mnistgen.provenance.records import Record
@@ -125,7 +125,7 @@ def command(**given: Any) -> None:
     source, model = _find(options)
     record, name = _plan(options, model, file_format)
     path = options.out or Path(f"{name}.{file_format}")
-    check_target(path, binary=file_format not in formats.TEXTS)
+    check_target(path, binary=file_format not in limits.TEXTS)
     _check_boxes(options.boxes)
     check_size(record)
     generator = Generator(source, model.name, options.device)
@@ -180,7 +180,7 @@ def _plan(options: Options, model: Model, file_format: str) -> tuple[Record, str
         digits=tuple(digits[i % len(digits)] for i in range(n)) if digits else None,
         text=options.text,
         format=file_format,
-        scale=options.scale or formats.SCALE if "scale" in LAYOUT[file_format] else 1,
+        scale=options.scale or limits.SCALE if "scale" in LAYOUT[file_format] else 1,
         columns=options.columns or images.COLUMNS,
         invert=options.invert,
         verified=options.verify,

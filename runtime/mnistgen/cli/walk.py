@@ -25,7 +25,7 @@ from mnistgen.inference.session import check_device
 from mnistgen.interpolation import cycle
 from mnistgen.latents import SEED_END
 from mnistgen.manifest import Model
-from mnistgen.output import formats, images
+from mnistgen.output import images, limits
 from mnistgen.output.files import check_folder, write_whole
 from mnistgen.provenance.checks import check, frames_of
 from mnistgen.provenance.drawing import draw, encode
@@ -78,7 +78,7 @@ class Options(NamedTuple):
 )
 @click.option("--format", type=click.Choice(WALK_FORMATS), help="File format.  [default: the suffix of --out, or gif]")
 @click.option("--out", type=FILE, help="File to write.  [default: named after the content]")
-@click.option("--scale", type=click.IntRange(1, formats.MOST_SCALE), help="Pixel size.  [default: 8, or 2 for a png]")
+@click.option("--scale", type=click.IntRange(1, limits.MOST_SCALE), help="Pixel size.  [default: 8, or 2 for a png]")
 @no_metadata_option
 @device_option
 @json_option
@@ -157,7 +157,7 @@ def _plan(options: Options, model: Model, file_format: str, seeds: list[int], di
         frames=options.frames,
         loop=options.loop,
         format=file_format,
-        scale=options.scale or (2 if sheet else formats.SCALE),
+        scale=options.scale or (2 if sheet else limits.SCALE),
         milliseconds=options.milliseconds or (None if sheet else _MILLISECONDS),
     )
 

@@ -9,33 +9,10 @@ from numpy.typing import NDArray
 
 from mnistgen.errors import InputError
 from mnistgen.output import images
+from mnistgen.output.limits import LAYOUT, MILLISECONDS
 
 Frames = NDArray[np.uint8]
 """Images (n, 28, 28), ink 255, or one text (1, 28, width)."""
-
-LAYOUT = {
-    "png": ("scale", "columns"),
-    "gif": ("scale",),
-    "webp": ("scale",),
-    "npy": (),
-    "npz": (),
-    "svg": ("scale", "columns"),
-    "txt": ("columns",),
-}
-"""The formats, and the layout options of each."""
-CARRIERS = ("png", "gif", "webp", "npz")
-"""Formats that carry metadata."""
-TEXTS = ("svg", "txt")
-"""Formats that a terminal can show."""
-MOST_DIGITS = 1000
-"""Maximum number of digits in one file; for more, use arrays."""
-MOST_PIXELS = 89_000_000
-"""Maximum number of pixels, one byte each, in one file; Pillow considers larger images an attack."""
-MOST_SCALE = 64
-SCALE = 8
-"""Default scale."""
-MILLISECONDS = 500
-"""Time for which an animation shows each digit."""
 
 
 class Layout(NamedTuple):

@@ -1,7 +1,7 @@
 """Check that the facts of a record fit together, and that its file is not too large."""
 
 from mnistgen.errors import InputError
-from mnistgen.output.formats import MOST_PIXELS
+from mnistgen.output.limits import MOST_PIXELS
 from mnistgen.provenance.records import LONGEST_MS, MOST_FRAMES, AnyRecord, Manifold, Record, Walk
 
 
@@ -13,6 +13,27 @@ def check(record: AnyRecord) -> None:
         _check_walk(record)
     else:
         _check_manifold(record)
+
+
+def shape_of(record: AnyRecord) -> tuple[int, int, int]:
+    """Return the frames, height and width of the record's file, in pixels."""
+    if isinstance(record, Manifold):
+        side = 28 * record.side * record.scale
+        return 1, side, side
+    if isinstance(record, Walk):
+        frames = frames_of(record)
+        if record.format != "png":
+            return frames, 28 * record.scale, 28 * record.scale
+        rows = _cells(record, frames) // (record.frames + 1)
+        return 1, rows * 28 * record.scale, (record.frames + 1) * 28 * record.scale
+    if record.text is not None:
+        from mnistgen.text import width_of  # lazy: only texts need it
+
+        return 1, 28 * record.scale, width_of(record.text) * record.scale
+    if record.format != "png":
+        return record.n, 28 * record.scale, 28 * record.scale
+    columns = min(record.n, record.columns)
+    return 1, -(-record.n // columns) * 28 * record.scale, columns * 28 * record.scale
 
 
 def check_size(record: Record) -> None:

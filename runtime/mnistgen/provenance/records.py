@@ -8,7 +8,7 @@ import json
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from mnistgen.latents import INDEX_END, SEED_END
-from mnistgen.output.formats import CARRIERS, MOST_DIGITS, MOST_SCALE
+from mnistgen.output.limits import CARRIERS, MOST_DIGITS, MOST_SCALE
 from mnistgen.validation import MODEL_NAME, flag, matches, one_of, optional, several, text, whole
 
 SCHEMA = "2.0"
@@ -55,7 +55,7 @@ class Record(NamedTuple):  # a dataclass takes a millisecond to create, which wo
     text: Annotated[str | None, optional(text(MOST_DIGITS))]
     """The number or date that the images form; None if they form a grid or an animation."""
     format: Annotated[str, one_of(*CARRIERS)]
-    """One of formats.LAYOUT; in a file, one of formats.CARRIERS."""
+    """One of limits.LAYOUT; in a file, one of limits.CARRIERS."""
     scale: _Scale
     columns: _Count
     """Images in a full row of a grid."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mnistgen import __version__
 from mnistgen.generator import Generator
 from mnistgen.provenance import container
+from mnistgen.provenance.checks import shape_of
 from mnistgen.provenance.drawing import draw, encode
 from mnistgen.provenance.records import AnyRecord
 
@@ -37,14 +38,14 @@ def replay(path: Path, record: AnyRecord, generator: Generator) -> Replay:
         generator: The model that draws again.
 
     Raises:
-        ProvenanceError: The file's pixels cannot be read.
+        ProvenanceError: The file's pixels cannot be read, or their number is not that of its record.
         InputError: The generator cannot draw what the record asks for.
 
     >>> record = provenance.read(path)
     >>> replay(path, record, mnistgen.load(record.model)).differences
     ()
     """
-    old = container.pixels(container.read(path), path)
+    old = container.pixels(container.read(path), path, shape_of(record))  # before the work of drawing
     now = record._replace(
         mnistgen=__version__,
         model=generator.model.name,
@@ -52,7 +53,7 @@ def replay(path: Path, record: AnyRecord, generator: Generator) -> Replay:
         provider=generator.provider,
     )
     content = encode(now, draw(now, generator).frames)
-    new = container.pixels(content, path)
+    new = container.pixels(content, path, shape_of(now))
     levels = _levels(old, new)
     return Replay(now, content, levels, tuple(_differences(record, now, old, new, levels)))
 
