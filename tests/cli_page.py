@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mnistgen.cli import COMMANDS, mnistgen
+from mnistgen.cli.group import COMMANDS, mnistgen
 from mnistgen.cli.shared import SETTINGS
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"

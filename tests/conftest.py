@@ -10,8 +10,7 @@ import pytest
 from fakes import packages, system  # noqa: F401 - fixtures
 
 import mnistgen
-from mnistgen import cli
-from mnistgen.cli import shared
+from mnistgen.cli import group, shared
 from mnistgen.cli.run import command as run_command
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -74,7 +73,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]
 @pytest.fixture
 def call(run: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
     """Call `mnistgen` with arguments; return exit code, stdout and stderr."""
-    return lambda *arguments: run(*arguments, command=cli.mnistgen)
+    return lambda *arguments: run(*arguments, command=group.mnistgen)
 
 
 @pytest.fixture(scope="session")

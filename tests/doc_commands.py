@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from conftest import ROOT
 
 import mnistgen
-from mnistgen import cli
+from mnistgen.cli import group
 from mnistgen.cli.run import command as run_command
 
-COMMANDS = {"mnistgen": cli.mnistgen, "mnistgen-run": run_command}
+COMMANDS = {"mnistgen": group.mnistgen, "mnistgen-run": run_command}
 STUBS = ["pip", "python", "python3", "make", "npm", "node", "git", "pyinstaller", "tk_pad"]
 STUB = """#!/bin/sh
 printf '%s\\037' "${0##*/}" "$@" >> "$CALLS"; printf '\\036' >> "$CALLS"
@@ -27,9 +27,9 @@ FASTER = {"dataset": ["--n", "60", "--test", "10"], "bench": ["--seconds", "0", 
 """Options appended to commands that otherwise take a minute."""
 SCRIPT = f"""#!{sys.executable}
 import sys
-from mnistgen import cli
+from mnistgen.cli import main, main_run
 sys.argv += {FASTER}.get("".join(sys.argv[1:2]), [])
-cli.main() if sys.argv[0].endswith("mnistgen") else cli.main_run()
+main() if sys.argv[0].endswith("mnistgen") else main_run()
 """
 
 

@@ -14,7 +14,7 @@ needs_file_size_limit = pytest.mark.skipif(sys.platform == "win32", reason="need
 def cli_command(*arguments: str, before: str = "", name: str = "mnistgen") -> list[str]:
     """Return the command line that runs the Python code `before`, then `name` with the arguments."""
     main = {"mnistgen": "main", "mnistgen-run": "main_run"}[name]
-    return [sys.executable, "-c", f"{before}\nfrom mnistgen import cli; cli.{main}()", *arguments]
+    return [sys.executable, "-c", f"{before}\nfrom mnistgen.cli import {main}; {main}()", *arguments]
 
 
 def run_in_terminal(*arguments: str, before: str = "", **environment: str) -> tuple[int, str]:

@@ -20,6 +20,7 @@ from subprocess_helpers import (
 )
 
 from mnistgen import cli
+from mnistgen.cli import group
 from mnistgen.cli import run as run_command
 
 
@@ -198,11 +199,11 @@ def test_closed_stdout_is_accepted(folder):
 
 
 def test_models_lists_available_models(run):
-    code, out, _ = run("models", command=cli.mnistgen)
+    code, out, _ = run("models", command=group.mnistgen)
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == list(MODELS)
     assert ["digits 0 to 9" in line for line in out.splitlines()] == [False, False, True, True]
-    _, out, _ = run("models", "--json", command=cli.mnistgen)
+    _, out, _ = run("models", "--json", command=group.mnistgen)
     facts = json.loads(out)
     assert [facts[name]["latent_size"] for name in MODELS] == [2, 100, 128, 128]
 
@@ -217,9 +218,9 @@ def test_single_digit_imports_few_modules(folder):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     own, others = done.stdout.splitlines()
     needed = (
-        "cli cli.run cli.shared errors forking generator inference inference.cpu inference.engine inference.onnx_scan "
-        "inference.session latents manifest output output.files output.formats output.images output.limits "
-        "provenance "
+        "cli cli.failures cli.run cli.shared errors forking generator inference inference.cpu inference.engine "
+        "inference.onnx_scan inference.session interrupts latents manifest output output.files output.formats "
+        "output.images output.limits provenance "
         "provenance.checks provenance.drawing provenance.reader provenance.records request validation"
     )
     assert own.split() == ["mnistgen", *(f"mnistgen.{name}" for name in needed.split())]
@@ -227,12 +228,12 @@ def test_single_digit_imports_few_modules(folder):
 
 
 def test_run_command_equals_mnistgen_run(run, folder):
-    assert run("run", "--digit", "5", "--seed", "1", command=cli.mnistgen)[0] == 0
+    assert run("run", "--digit", "5", "--seed", "1", command=group.mnistgen)[0] == 0
     assert os.listdir() == ["cgan-digit5-seed1.png"]
 
 
 def test_help_shows_options_and_examples(run):
-    assert "run" in run(command=cli.mnistgen)[1]
+    assert "run" in run(command=group.mnistgen)[1]
     _, out, _ = run("--help")
     assert "mnistgen-run --model cgan --digit 5" in out
     for option in cli.run.command.params:
@@ -242,9 +243,9 @@ def test_help_shows_options_and_examples(run):
 
 def test_command_list_shows_whole_sentences(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    _, out, _ = run("--help", command=cli.mnistgen)
+    _, out, _ = run("--help", command=group.mnistgen)
     listed = out.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in listed] == list(cli.COMMANDS)
+    assert [line.split()[0] for line in listed] == list(group.COMMANDS)
     assert [line for line in listed if not re.fullmatch(r"  \w+ +[A-Z].*[^.]\.", line)] == []
 
 
@@ -264,14 +265,14 @@ def test_preview_respects_no_color(folder):
 
 def test_bench_measures_models_and_batches(run):
     arguments = ("--model", "vae", "--batch", "1", "--batch", "3", "--seconds", "0", "--threads", "1")
-    code, out, err = run("bench", *arguments, command=cli.mnistgen)
+    code, out, err = run("bench", *arguments, command=group.mnistgen)
     assert (code, err) == (0, "")
     assert "1 threads" in out
     assert [line.split()[:2] for line in out.splitlines()[2:]] == [["vae", "1"], ["vae", "3"]]
 
 
 def test_bench_json_output(run):
-    code, out, _ = run("bench", "--batch", "2", "--seconds", "0", "--json", command=cli.mnistgen)
+    code, out, _ = run("bench", "--batch", "2", "--seconds", "0", "--json", command=group.mnistgen)
     facts = json.loads(out)
     assert code == 0
     assert facts["threads"] >= 1
@@ -291,14 +292,14 @@ def test_bench_json_output(run):
     ],
 )
 def test_bench_rejects_invalid_options(run, arguments, words):
-    code, out, err = run("bench", *arguments, command=cli.mnistgen)
+    code, out, err = run("bench", *arguments, command=group.mnistgen)
     assert (code, out) == (2, "")
     assert words in err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_shell_script(run, shell):
-    code, out, err = run("completion", shell, command=cli.mnistgen)
+    code, out, err = run("completion", shell, command=group.mnistgen)
     assert (code, err) == (0, "")
     for variable in ("_MNISTGEN_COMPLETE", "_MNISTGEN_RUN_COMPLETE"):
         assert f"{variable}={shell}_complete" in out
@@ -314,6 +315,6 @@ def test_commands_and_options_are_completed(typed, completed):
 
 
 def test_usage_error_names_help_of_command(run):
-    code, _, err = run("walk", "--frames", "0", command=cli.mnistgen)
+    code, _, err = run("walk", "--frames", "0", command=group.mnistgen)
     assert code == 2
     assert err.endswith(" See mnistgen-run walk --help.\n")

@@ -18,7 +18,8 @@ from subprocess_helpers import (
 )
 
 import mnistgen
-from mnistgen import cli, dataset
+from mnistgen import dataset
+from mnistgen.cli import group
 from mnistgen.dataset import kinds
 from mnistgen.dataset.labels import apportion
 
@@ -117,16 +118,16 @@ def test_recorded_command_gives_equal_bytes(run, folder, kind):
     if kind == "parquet":
         pytest.importorskip("pyarrow")
     options = ("--n", "40", "--test", "0.2", "--digits", "3,1,4", "--seed", "9", "--kind", kind, "--model", "cgan-int8")
-    code, out, err = run("dataset", "first", *options, command=cli.mnistgen)
+    code, out, err = run("dataset", "first", *options, command=group.mnistgen)
     assert (code, out, err) == (0, "first  32 training, 8 test images  seed 9  CPUExecutionProvider\n", "")
     command = json.loads(Path("first/dataset.json").read_text())["command"]
     _, *words = shlex.split(command.replace("OUT", "second"))
-    assert run(*words, "--json", command=cli.mnistgen)[0] == 0
+    assert run(*words, "--json", command=group.mnistgen)[0] == 0
     assert tree("first") == tree("second")
 
 
 def test_json_output(run, folder):
-    _, out, _ = run("dataset", "digits", "--n", "12", "--model", "cgan-int8", "--json", command=cli.mnistgen)
+    _, out, _ = run("dataset", "digits", "--n", "12", "--model", "cgan-int8", "--json", command=group.mnistgen)
     facts = json.loads(out)
     assert facts.pop("path") == "digits"
     assert facts == json.loads(Path("digits/dataset.json").read_text())
@@ -147,14 +148,14 @@ def test_memory_does_not_grow(tmp_path):
 
 def test_finished_dataset_needs_overwrite(run, folder):
     words = ("dataset", "digits", "--n", "12", "--model", "cgan-int8")
-    run(*words, "--kind", "png", command=cli.mnistgen)
+    run(*words, "--kind", "png", command=group.mnistgen)
     before = tree("digits")
-    code, out, err = run(*words, "--kind", "npz", command=cli.mnistgen)
+    code, out, err = run(*words, "--kind", "npz", command=group.mnistgen)
     assert (code, out) == (1, "")
     assert "--overwrite" in err
     assert tree("digits") == before
     Path("digits/notes.txt").write_text("mine")
-    assert run(*words, "--kind", "npz", "--overwrite", command=cli.mnistgen)[0] == 0
+    assert run(*words, "--kind", "npz", "--overwrite", command=group.mnistgen)[0] == 0
     assert sorted(os.listdir("digits")) == ["dataset.json", "mnist.npz", "notes.txt"]
 
 
@@ -202,7 +203,7 @@ def test_foreign_files_are_never_replaced(tmp_path, kind, name):
 )
 def test_invalid_options_leave_no_file(run, folder, arguments, code, words):
     Path("file").write_text("mine")
-    got, out, err = run("dataset", *arguments, command=cli.mnistgen)
+    got, out, err = run("dataset", *arguments, command=group.mnistgen)
     assert (got, out) == (code, "")
     assert words in err
     assert err.count("\n") == 1
@@ -231,7 +232,7 @@ def test_write_rejects_invalid_arguments(tmp_path, options, code):
 
 def test_missing_extra_names_install_command(run, folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    code, _, err = run("dataset", "x", "--n", "10", "--kind", "parquet", command=cli.mnistgen)
+    code, _, err = run("dataset", "x", "--n", "10", "--kind", "parquet", command=group.mnistgen)
     assert code == 1
     assert "pyarrow" in err
     assert "pip install 'mnistgen[parquet]'" in err
@@ -241,7 +242,7 @@ def test_missing_extra_names_install_command(run, folder, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32" or not os.getuid(), reason="needs a user who may not do everything")
 def test_read_only_folder_is_reported(run, folder):
     Path("closed").mkdir(mode=0o500)
-    code, _, err = run("dataset", "closed", "--n", "10", command=cli.mnistgen)
+    code, _, err = run("dataset", "closed", "--n", "10", command=group.mnistgen)
     assert code == 1
     assert "The dataset cannot be written to closed (Permission denied)" in err
 
@@ -256,8 +257,8 @@ def test_terminal_shows_progress(folder, no_color):
 
 
 def test_help_shows_options_and_examples(run):
-    _, out, _ = run("dataset", "--help", command=cli.mnistgen)
+    _, out, _ = run("dataset", "--help", command=group.mnistgen)
     assert "mnistgen dataset digits" in out
-    for option in cli.mnistgen.get_command(None, "dataset").params[1:]:
+    for option in group.mnistgen.get_command(None, "dataset").params[1:]:
         assert option.opts[0] in out
         assert option.help

@@ -19,7 +19,7 @@ from sybil.parsers.markdown import CodeBlockParser
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
 import mnistgen
-from mnistgen import cli
+from mnistgen.cli import group
 
 NODE = shutil.which("node")
 JAVASCRIPT = ROOT / "examples" / "javascript"
@@ -125,7 +125,7 @@ def test_examples_of_page_work_in_order(page, folder):
 @needs_shell
 @each_page
 def test_commands_in_prose_parse(page, folder):
-    names = {f"mnistgen {name}" for name in cli.COMMANDS}  # not whole command lines
+    names = {f"mnistgen {name}" for name in group.COMMANDS}  # not whole command lines
     commands = [span for span in spans(page) if COMMAND.fullmatch(span) and span not in names]
     run_shell("\n".join(commands), folder, dry=True)
 
@@ -173,7 +173,7 @@ def test_javascript_of_page_works(page, tmp_path):
 
 
 @needs_shell
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", group.COMMANDS)
 def test_help_examples_work(name, folder):
     examples = HELP_EXAMPLE.findall(COMMANDS["mnistgen"].get_command(None, name).help)
     assert examples
@@ -191,7 +191,7 @@ def test_developer_help_examples_parse(module, folder):
 
 def test_options_in_prose_exist():
     pytest.importorskip("torch")
-    commands = [COMMANDS["mnistgen"].get_command(None, name) for name in cli.COMMANDS]
+    commands = [COMMANDS["mnistgen"].get_command(None, name) for name in group.COMMANDS]
     commands += [main_of(module) for module in DEVELOPER_MODULES]
     known = {"--help"} | {option for command in commands for part in command.params for option in part.opts}
     named = {span.split()[0] for page in PAGES for span in spans(page) if span.startswith("--")}

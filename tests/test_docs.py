@@ -8,7 +8,7 @@ import pytest
 from cli_page import PAGE, page
 from conftest import ROOT
 
-from mnistgen.cli import COMMANDS, mnistgen
+from mnistgen.cli.group import COMMANDS, mnistgen
 
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PINNED = f"click=={version('click')}" in (ROOT / "constraints.txt").read_text()

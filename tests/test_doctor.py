@@ -14,7 +14,8 @@ from fakes import OnGpu, Runtime
 from subprocess_helpers import cli_command, needs_terminal, run_in_terminal
 
 import mnistgen
-from mnistgen import cli, doctor
+from mnistgen import doctor
+from mnistgen.cli import group
 from mnistgen.generator import Generator
 from mnistgen.inference import cuda, session
 
@@ -254,7 +255,7 @@ def test_failing_gpu_run_is_a_warning(examine, packages, system, monkeypatch):
 
 def test_command_prints_checks_and_remedies(run, artifacts):
     (artifacts / "vae.onnx").unlink()
-    code, out, err = run("doctor", command=cli.mnistgen)
+    code, out, err = run("doctor", command=group.mnistgen)
     assert (code, err) == (1, "")
     lines = out.splitlines()
     assert {line.split()[0] for line in lines[1:-1] if line[0] != " "} == {"ok", "fault"}
@@ -265,7 +266,7 @@ def test_command_prints_checks_and_remedies(run, artifacts):
 
 
 def test_command_succeeds_if_digits_can_be_drawn(run, artifacts):
-    code, out, err = run("doctor", command=cli.mnistgen)
+    code, out, err = run("doctor", command=group.mnistgen)
     assert (code, err) == (0, "")
     assert out.startswith("python ")
     assert out.endswith("\nDigits can be drawn.\n")
@@ -273,7 +274,7 @@ def test_command_succeeds_if_digits_can_be_drawn(run, artifacts):
 
 def test_json_output(run, artifacts):
     (artifacts / "manifest.json").unlink()
-    code, out, err = run("doctor", "--json", command=cli.mnistgen)
+    code, out, err = run("doctor", "--json", command=group.mnistgen)
     facts = json.loads(out)
     assert (code, err, facts["able"]) == (1, "", False)
     assert facts["checks"][-1]["code"] == "manifest-missing"

@@ -5,7 +5,7 @@ import json
 import pytest
 from subprocess_helpers import needs_terminal, run_in_terminal
 
-from mnistgen import cli
+from mnistgen.cli import group
 
 CALLS = {
     "run": ["--seed", "1"],
@@ -29,22 +29,22 @@ def drawn(run, folder):
     assert run("--seed", "1", "--out", "drawn.png", "--quiet") == (0, "", "")
 
 
-@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name not in WITHOUT_FACTS])
+@pytest.mark.parametrize("name", [name for name in group.COMMANDS if name not in WITHOUT_FACTS])
 def test_json_is_only_output(run, drawn, name):
-    code, out, _ = run(name, *CALLS[name], "--json", command=cli.mnistgen)
+    code, out, _ = run(name, *CALLS[name], "--json", command=group.mnistgen)
     assert (code, out.count("\n")) == (0, 1)
     assert json.loads(out)
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", group.COMMANDS)
 def test_pipe_gets_no_escapes(run, drawn, name):
-    code, out, err = run(name, *CALLS[name], command=cli.mnistgen)
+    code, out, err = run(name, *CALLS[name], command=group.mnistgen)
     assert code == 0
     assert "\x1b" not in out + err
 
 
 @needs_terminal
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", group.COMMANDS)
 def test_no_color_removes_escapes(drawn, name):
     code, shown = run_in_terminal(name, *CALLS[name], NO_COLOR="1")
     assert code == 0

@@ -11,7 +11,7 @@ import pytest
 from fakes import LIBRARY, Runtime
 
 import mnistgen
-from mnistgen import cli
+from mnistgen.cli import group
 from mnistgen.inference import cpu, cuda, session
 from mnistgen.manifest import Manifest, artifacts_folder
 
@@ -171,7 +171,7 @@ def test_command_reports_fallback_unless_quiet(run, folder, system):
     assert run("--seed", "1", "--quiet") == (0, "", "")
     assert run("--seed", "1", "--device", "cpu")[2] == ""
     two = ("--model", "vae", "--model", "gan", "--batch", "1", "--seconds", "0")
-    assert run("bench", *two, command=cli.mnistgen)[2].count("\n") == 1
+    assert run("bench", *two, command=group.mnistgen)[2].count("\n") == 1
 
 
 def test_command_fails_without_gpu(run, folder, system):

@@ -10,7 +10,8 @@ import pytest
 from conftest import MODELS, ROOT
 
 import mnistgen
-from mnistgen import cli, verify
+from mnistgen import verify
+from mnistgen.cli import group
 from mnistgen.latents import one_hot, reserve_latents
 from mnistgen.manifest import Manifest
 
@@ -244,8 +245,8 @@ def test_command_draws_and_replays_verified_digits(run, folder, arguments, name,
     assert (code, err, facts["path"], facts["digits"]) == (0, "", name, digits)
     assert len(facts["attempts"]) == len(digits)
     assert min(facts["attempts"]) >= 1
-    assert json.loads(run("info", name, "--json", command=cli.mnistgen)[1])["verified"] is True
-    assert run("replay", name, command=cli.mnistgen)[0] == 0
+    assert json.loads(run("info", name, "--json", command=group.mnistgen)[1])["verified"] is True
+    assert run("replay", name, command=group.mnistgen)[0] == 0
 
 
 def test_command_reports_attempts(run, folder, gan):

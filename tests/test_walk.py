@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from subprocess_helpers import needs_file_size_limit, run_with_file_size_limit
 
 import mnistgen
-from mnistgen import cli
+from mnistgen.cli import group
 from mnistgen.cli import manifold as manifold_command
 from mnistgen.cli import walk as walk_command
 from mnistgen.output import animation
@@ -264,7 +264,7 @@ def test_invalid_manifold_leaves_no_file(manifold, folder, arguments, code, word
 
 @pytest.mark.parametrize("name", ["walk", "manifold"])
 def test_help_shows_options_and_examples(run, name):
-    code, out, _ = run(name, "--help", command=cli.mnistgen)
+    code, out, _ = run(name, "--help", command=group.mnistgen)
     assert code == 0
     assert f"mnistgen {name} --" in out
     for option in {"walk": walk_command, "manifold": manifold_command}[name].command.params:

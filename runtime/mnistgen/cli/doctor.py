@@ -9,6 +9,7 @@ import click
 
 from mnistgen import doctor
 from mnistgen.cli import shared
+from mnistgen.cli.failures import plain
 
 _COLORS = {doctor.OK: "green", doctor.WARNING: "yellow", doctor.FAULT: "red"}
 
@@ -41,6 +42,6 @@ def _print(check: doctor.Check) -> None:
     if sys.stdout and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         level = click.style(level, fg=_COLORS[check.level])
     code = f" [{check.code}]" if check.code else ""
-    click.echo(f"{level}  {check.name:<11}  {' '.join(check.sentence.split())}{code}")
+    click.echo(f"{level}  {check.name:<11}  {plain(check.sentence)}{code}")
     if check.remedy:
-        click.echo(f"{'':22}{check.remedy}")
+        click.echo(f"{'':22}{plain(check.remedy)}")

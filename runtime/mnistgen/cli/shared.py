@@ -1,7 +1,6 @@
 """What the commands share: options, model lookup, output, and how errors are reported (contract C6)."""
 
 import contextlib
-import os
 import re
 import sys
 import warnings
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from mnistgen.cli.failures import fail, report
 from mnistgen.errors import DeviceWarning, InputError, MnistgenError, OutputError
 from mnistgen.manifest import Manifest, Model, ModelSource, artifacts_folder
 from mnistgen.output.files import check_folder, write_whole
@@ -131,16 +131,15 @@ def call(command: click.Command, name: str, arguments: list[str] | None = None) 
         return int(code or 0)
     except click.UsageError as error:
         command_path = error.ctx.command_path if error.ctx else name
-        return _fail(name, f"{error.format_message()} See {command_path} --help.", 2)
+        return fail(name, f"{error.format_message()} See {command_path} --help.", 2)
     except InputError as error:
-        return _fail(name, str(error), 2)
+        return fail(name, str(error), 2)
     except (MnistgenError, click.ClickException) as error:
-        return _fail(name, str(error), 1)
+        return fail(name, str(error), 1)
     except (KeyboardInterrupt, click.Abort):
-        return _fail(name, "Interrupted.", 130)
-    except OSError as error:  # a closed pipe, or a full disk behind stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python can flush at exit
-        return _fail(name, f"{error.filename or 'stdout'} cannot be written ({error.strerror}).", 1)
+        return fail(name, "Interrupted.", 130)
+    except Exception as error:
+        return report(name, error)
 
 
 @contextlib.contextmanager
@@ -155,14 +154,9 @@ def _fallback_reported(name: str) -> Iterator[None]:
             default(message, category, *place, **more)
         elif str(message) not in reported and not (context and context.params.get("quiet")):
             reported.add(str(message))
-            click.echo(f"{name}: {message}", err=True)
+            fail(name, str(message), 0)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", DeviceWarning)
         warnings.showwarning = show
         yield
-
-
-def _fail(name: str, sentence: str, code: int) -> int:
-    click.echo(f"{name}: {' '.join(sentence.split())}", err=True)
-    return code

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mnistgen.errors import ArtifactError, DeviceError, InputError, MissingPackageError
 from mnistgen.forking import guard
 from mnistgen.inference.onnx_scan import check_self_contained
+from mnistgen.interrupts import deferred
 
 if TYPE_CHECKING:
     from mnistgen.inference.cuda import Fault
@@ -23,6 +24,7 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 Inputs = dict[str, NDArray[np.float32]]
 """Inputs of a run by name, (n, width) each."""
 _WARNING, _FATAL = 2, 4  # log severities of ONNX Runtime
+_NO_MEMORY = "failed to map segment"  # the loader's words
 
 
 def open_session(model: bytes, device: str, threads: int = 1) -> Any:
@@ -115,10 +117,17 @@ def version() -> str:
 def _import_runtime() -> Any:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at import
     try:
-        import onnxruntime
+        with deferred():
+            import onnxruntime
 
         _ = onnxruntime.InferenceSession  # missing if one of two builds was uninstalled
     except Exception as error:  # a damaged package can raise anything
+        if isinstance(error, MemoryError) or _NO_MEMORY in str(error):
+            raise DeviceError(
+                "ONNX Runtime does not fit into memory",
+                code="runtime-without-memory",
+                remedy="Free memory, or raise the limit on it",
+            ) from error
         from mnistgen.inference import cuda
 
         raise MissingPackageError(
