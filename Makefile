@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 OLDEST := $(VENV)-oldest
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test coverage test-oldest check lint types format docs docs-serve examples clean
+.PHONY: help demo test coverage fuzz test-oldest check lint types format docs docs-serve examples clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -21,6 +21,9 @@ test: $(VENV)/test-ready  ## Run all tests
 
 coverage: $(VENV)/test-ready  ## Run all tests and print the coverage of each package
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
+
+fuzz: $(VENV)/test-ready  ## Run the fuzz tests with 10,000 random examples each
+	MNISTGEN_FUZZ=fuzz $(BIN)/python -m pytest $(PARALLEL) tests/test_fuzz.py
 
 test-oldest: $(OLDEST)/ready  ## Test the runtime with the oldest supported packages (downloads them)
 	$(OLDEST)/bin/python -m pytest $$(grep -LE '^(from|import) (torch|training|export|onnx)' tests/test_*.py)
@@ -71,7 +74,7 @@ $(VENV)/test-ready: $(BIN)/python pyproject.toml constraints.txt
 
 $(OLDEST)/ready: pyproject.toml
 	$(PYTHON) -m venv --clear $(OLDEST)
-	$(OLDEST)/bin/python -m pip --disable-pip-version-check -q install -e '.[cpu]' pytest sybil hatchling \
+	$(OLDEST)/bin/python -m pip --disable-pip-version-check -q install -e '.[cpu]' pytest sybil hypothesis hatchling \
 	  $$($(OLDEST)/bin/python -c "import tomllib; \
 	  project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 	  bounds = project['dependencies'] + project['optional-dependencies']['cpu']; \

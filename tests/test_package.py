@@ -35,6 +35,8 @@ def test_wheel_contents(wheel):
         *(f"mnistgen/artifacts/{name}.onnx" for name in (*MODELS, "verifier")),
     }
     assert "mnistgen/py.typed" in names
+    licenses = {name.rpartition("/")[2] for name in names if "/licenses/" in name}
+    assert licenses == {"LICENSE", "NOTICE"}
     assert not [name for name in names if name.endswith((".safetensors", ".pt"))]
 
 
