@@ -1,6 +1,9 @@
 """Shared fixtures: the shipped models, a writable copy of the artifacts, the CLI, MNIST."""
 
 import os
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before any test imports ONNX Runtime
+
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -15,7 +15,7 @@ class Runtime:
     cuda_version = "13.0"
 
     def __init__(self, providers=(session.CUDA, session.CPU), preloading="", starting="", starts=False):
-        import onnxruntime  # not at the top: pytest imports this file before telemetry is disabled
+        import onnxruntime  # lazy: few tests need it
 
         self._real = onnxruntime
         self.SessionOptions = onnxruntime.SessionOptions
