@@ -17,7 +17,7 @@ class Runtime:
     def __init__(self, providers=(session.CUDA, session.CPU), preloading="", starting="", starts=False):
         import onnxruntime  # lazy: few tests need it
 
-        self._real = onnxruntime
+        self.InferenceSession = self._sessions(onnxruntime.InferenceSession)
         self.SessionOptions = onnxruntime.SessionOptions
         self.opened = []
         self._providers, self._preloading, self._starting, self._starts = providers, preloading, starting, starts
@@ -31,11 +31,21 @@ class Runtime:
     def set_default_logger_severity(self, level):
         self.severity = level
 
-    def InferenceSession(self, model, options, providers):  # noqa: N802
-        self.opened.append(providers)
-        print(self._starting)
-        made = self._real.InferenceSession(model, options, providers=[session.CPU])
-        return OnGpu(made) if self._starts and len(providers) == 2 else made
+    def _sessions(self, real):
+        runtime = self
+
+        class InferenceSession(real):
+            def __new__(cls, model, options, providers):
+                runtime.opened.append(providers)
+                print(runtime._starting)
+                if runtime._starts and len(providers) == 2:
+                    return OnGpu(real(model, options, providers=[session.CPU]))
+                return super().__new__(cls)
+
+            def __init__(self, model, options, providers):
+                super().__init__(model, options, providers=[session.CPU])
+
+        return InferenceSession
 
 
 class OnGpu:

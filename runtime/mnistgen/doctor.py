@@ -17,6 +17,7 @@ from mnistgen.inference import cuda
 from mnistgen.inference.cpu import usable_cores
 from mnistgen.inference.session import CUDA, open_device, open_session, version
 from mnistgen.manifest import Manifest, Model, artifacts_folder
+from mnistgen.validation import check_path
 from mnistgen.verify import Verifier
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
@@ -70,7 +71,7 @@ def examine(artifacts: str | Path | None = None) -> Report:
     counted = Check("threads", f"{threads} of {cores or 'an unknown number of'} cores can be used")
     checks = [counted, _telemetry(), _pillow(), _runtime()]  # the last imports ONNX Runtime
     runs = checks[-1].level != FAULT
-    checks += _models(Path(artifacts or artifacts_folder()), runs)
+    checks += _models(artifacts_folder() if artifacts is None else check_path("artifacts", artifacts), runs)
     return Report(_versions(runs), threads, cores, tuple(checks))
 
 

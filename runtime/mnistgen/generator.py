@@ -15,7 +15,7 @@ from mnistgen.inference.engine import Engine, MakeInputs
 from mnistgen.inference.session import Inputs
 from mnistgen.manifest import Manifest, Model, ModelSource, artifacts_folder
 from mnistgen.request import Request, decode_inputs
-from mnistgen.validation import Integers, allocate, integer
+from mnistgen.validation import Integers, allocate, check_path, integer
 
 if TYPE_CHECKING:
     from mnistgen.text import Text
@@ -51,7 +51,8 @@ def load(
     >>> images = mnistgen.load("cgan").generate(3, digit=5, seed=0)  # uint8 (3, 28, 28)
     """
     _import_pool()
-    return Generator(Manifest(Path(artifacts or artifacts_folder())), model, device, threads)
+    folder = artifacts_folder() if artifacts is None else check_path("artifacts", artifacts)
+    return Generator(Manifest(folder), model, device, threads)
 
 
 class Generator:
@@ -69,10 +70,10 @@ class Generator:
         self.model: Model = source.model(model)
         """Facts about the model."""
         self._source = source
-        self._repr = f"mnistgen.load({model!r}, device={device!r})"
         if threads is not None:
             threads = integer("threads", threads, MOST_THREADS + 1, least=1, code="invalid-threads")
         self._engine = Engine(source, self.model, device, threads)
+        self._repr = f"mnistgen.load({model!r}, device={device!r})"
         if self._engine.fault:
             text = f"Falling back to the CPU. {self._engine.fault}"
             warnings.warn(text, DeviceWarning, stacklevel=3)  # the caller of `load`
@@ -91,7 +92,7 @@ class Generator:
         from mnistgen.model_file import ModelFile  # lazy: shipped models do not need it
 
         _import_pool()
-        file = ModelFile(Path(path))
+        file = ModelFile(check_path("path", path))
         generator = cls(file, file.only.name, device, threads)
         generator._repr = f"mnistgen.Generator.from_file({str(path)!r}, device={device!r})"
         return generator

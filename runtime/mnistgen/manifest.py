@@ -4,85 +4,111 @@ import hashlib
 import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 from mnistgen.errors import ArtifactError, UnknownModelError
-from mnistgen.validation import check_types, same_major
+from mnistgen.validation import (
+    MODEL_NAME,
+    check_fields,
+    either,
+    facts,
+    mapping,
+    matches,
+    number,
+    one_of,
+    same_major,
+    several,
+    shown,
+    text,
+    whole,
+)
 
 SCHEMA = "1.0"
 """Version of the manifest that this code writes and reads; files of another major version are refused."""
 
+MOST_BYTES = 2**31 - 1
+"""Maximum size of a model's file, as in ONNX itself."""
+_MOST_MANIFEST_BYTES = 10_000_000
 _REINSTALL = "Reinstall mnistgen"
+
+
+_Bytes = Annotated[int, whole(1, MOST_BYTES + 1)]
+_Epochs = Annotated[int, whole(0, 1_000_000)]
+_Facts = Annotated[dict[str, Any], facts]
+_Sha256 = Annotated[str, matches("[0-9a-f]{64}")]
+_Shapes = Annotated[dict[str, list[str | int]], mapping(several(either(one_of("N"), whole(1, 65_537)), 1, 8))]
+_Text = Annotated[str, text(1000)]
+_Version = Annotated[int, whole(0, 1000)]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A shipped model, as the manifest describes it; raises TypeError if a value has another type."""
+    """A shipped model, as the manifest describes it; raises ValueError if a value is invalid."""
 
-    name: str
-    file: str
+    name: Annotated[str, matches(MODEL_NAME)]
+    file: _Text
     """Name of the ONNX file, next to the manifest."""
-    sha256: str
+    sha256: _Sha256
     """SHA-256 of the ONNX file, in hexadecimal."""
-    bytes: int
+    bytes: _Bytes
     """Size of the ONNX file."""
-    inputs: dict[str, list[str | int]]
+    inputs: _Shapes
     """Shape of each float32 input; "N" is the free batch size."""
-    outputs: dict[str, list[str | int]]
+    outputs: _Shapes
     """Shape of each float32 output."""
-    latent_size: int
+    latent_size: Annotated[int, whole(1, 65_537)]
     """Size of a latent."""
-    classes: int
+    classes: Annotated[int, one_of(0, 10)]
     """Number of labels; 0 for unconditional models."""
-    value_range: list[float]
+    value_range: Annotated[list[float], several(number(0, 1), 2, 2)]
     """Smallest and largest value of a pixel."""
-    opset: int
-    ir_version: int
-    training_data: str
-    recipe: str
-    epochs: int
-    git_revision: str
+    opset: _Version
+    ir_version: _Version
+    training_data: _Text
+    recipe: _Text
+    epochs: _Epochs
+    git_revision: _Text
     """Revision of the code that trained the model."""
-    weights_sha256: str
+    weights_sha256: _Text
     """SHA-256 of the exported weights file."""
-    training: dict[str, Any]
+    training: _Facts
     """Command, device and final metrics of the training."""
-    verification: dict[str, Any]
+    verification: _Facts
     """Largest difference between ONNX Runtime and PyTorch at export."""
-    precision: str = "float32"
+    precision: Annotated[str, one_of("float32", "int8")] = "float32"
     """Arithmetic of the model: "float32", or "int8" if its convolutions are quantized."""
-    flops: int = 0
+    flops: Annotated[int, whole(0, 2**63)] = 0
     """Floating-point operations per image; a multiplication and an addition count as two."""
-    quality: dict[str, Any] = field(default_factory=dict)
+    quality: _Facts = field(default_factory=dict)
     """Quality certificate; empty if there is none."""
 
     def __post_init__(self) -> None:
-        check_types(self)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
 class Verifier:
     """The classifier that reads digits back (`mnistgen.verify`), described like a model."""
 
-    file: str
-    sha256: str
-    bytes: int
-    inputs: dict[str, list[str | int]]
-    outputs: dict[str, list[str | int]]
-    opset: int
-    ir_version: int
-    training_data: str
-    recipe: str
-    epochs: int
-    git_revision: str
-    weights_sha256: str
-    training: dict[str, Any]
-    verification: dict[str, Any]
-    test_accuracy: float
+    file: _Text
+    sha256: _Sha256
+    bytes: _Bytes
+    inputs: _Shapes
+    outputs: _Shapes
+    opset: _Version
+    ir_version: _Version
+    training_data: _Text
+    recipe: _Text
+    epochs: _Epochs
+    git_revision: _Text
+    weights_sha256: _Text
+    training: _Facts
+    verification: _Facts
+    test_accuracy: Annotated[float, number(0, 1)]
     """Accuracy on MNIST's test set."""
 
     def __post_init__(self) -> None:
-        check_types(self)
+        check_fields(self)
 
 
 class ModelSource(Protocol):
@@ -114,7 +140,7 @@ class Manifest:
         read = self._read()
         try:
             self._check_schema(read["schema"])
-            self.models = {name: _model(name, facts) for name, facts in read["models"].items()}
+            self.models = {name: _model(name, given) for name, given in read["models"].items()}
             self.verifier = _verifier(read["verifier"]) if "verifier" in read else None
             """The verifier, or None: a manifest need not list one."""
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -124,18 +150,21 @@ class Manifest:
 
     def _read(self) -> Any:
         try:
+            if self.path.stat().st_size > _MOST_MANIFEST_BYTES:
+                raise ValueError(f"it is larger than {_MOST_MANIFEST_BYTES} bytes")
             return json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise ArtifactError(
                 f"The manifest {self.path} does not exist", code="manifest-missing", remedy=_REINSTALL
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ArtifactError(
                 f"The manifest {self.path} cannot be read ({error})", code="manifest-damaged", remedy=_REINSTALL
             ) from error
 
     def _check_schema(self, schema: str) -> None:
-        int(schema.split(".")[0])  # a ValueError if it is not a version
+        if not matches(r"[0-9]{1,3}\.[0-9]{1,3}")(schema):
+            raise ValueError("schema")
         if not same_major(schema, SCHEMA):
             raise ArtifactError(
                 f"The schema of {self.path} is {schema}; expected {SCHEMA}",
@@ -149,9 +178,9 @@ class Manifest:
         Raises:
             UnknownModelError: There is no such model.
         """
-        if name not in self.models:
+        if not isinstance(name, str) or name not in self.models:
             raise UnknownModelError(
-                f"model is {name!r}; expected one of {', '.join(self.models)}", code="unknown-model"
+                f"model is {shown(name)}; expected one of {', '.join(self.models)}", code="unknown-model"
             )
         return self.models[name]
 
@@ -163,6 +192,7 @@ class Manifest:
         """
         path = self.folder / model.file
         try:
+            check_size(path)
             data = path.read_bytes()
         except OSError as error:
             raise ArtifactError(
@@ -190,14 +220,29 @@ class Manifest:
         return self.read_bytes(self.verifier)
 
 
-def _model(name: str, facts: dict[str, Any]) -> Model:
+def _model(name: str, given: dict[str, Any]) -> Model:
     known = {each.name for each in fields(Model)} - {"name"}
     required = known - {"precision", "flops", "quality"}
-    return Model(name=name, **{key: facts[key] for key in known & ({*facts} | required)})
+    _check_file(given["file"])
+    return Model(name=name, **{key: given[key] for key in known & ({*given} | required)})
 
 
-def _verifier(facts: dict[str, Any]) -> Verifier:
-    return Verifier(**{each.name: facts[each.name] for each in fields(Verifier)})
+def _verifier(given: dict[str, Any]) -> Verifier:
+    _check_file(given["file"])
+    return Verifier(**{each.name: given[each.name] for each in fields(Verifier)})
+
+
+def _check_file(name: str) -> None:
+    """Raise ValueError unless `name` is a plain file name, in the folder of the manifest."""
+    if not matches(MODEL_NAME)(name):
+        raise ValueError("file")
+
+
+def check_size(path: Path) -> None:
+    """Raise ArtifactError if the file is too large for a model, before it is read; OSError if there is none."""
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise ArtifactError(f"{path} has {size} bytes; expected at most {MOST_BYTES}", code="model-too-large")
 
 
 def artifacts_folder() -> Path:

@@ -10,11 +10,14 @@ import numpy as np
 from mnistgen.errors import ArtifactError
 from mnistgen.inference.session import check_images, open_session, run_session
 from mnistgen.latents import latents, one_hot
-from mnistgen.manifest import SCHEMA, Manifest, Model, artifacts_folder
+from mnistgen.manifest import SCHEMA, Manifest, Model, artifacts_folder, check_size
 from mnistgen.validation import MODEL_NAME, matches, same_major
 
 _LARGEST_LATENT = 65_536
 _FLOAT = "tensor(float)"
+_FACTS = ("training_data", "recipe", "git_revision", "weights_sha256")
+"""Metadata that a file may have."""
+_LONGEST_FACT = 1000
 
 
 class ModelFile:
@@ -74,6 +77,7 @@ class ModelFile:
                 raise ArtifactError(
                     f"{self.path} is not a file", code="model-missing", remedy="Give the path of an ONNX file"
                 )
+            check_size(self.path)
             return self.path.read_bytes()
         except OSError as error:
             raise ArtifactError(f"{self.path} cannot be read ({error.strerror})", code="model-missing") from error
@@ -119,11 +123,8 @@ def _describe(path: Path, data: bytes, session: Any) -> Model:
         value_range=[0.0, 1.0],
         opset=0,
         ir_version=0,
-        training_data=metadata.get("training_data", ""),
-        recipe=metadata.get("recipe", ""),
+        **{key: metadata.get(key, "")[:_LONGEST_FACT] for key in _FACTS},
         epochs=0,
-        git_revision=metadata.get("git_revision", ""),
-        weights_sha256=metadata.get("weights_sha256", ""),
         training={},
         verification={},
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistgen.errors import InputError
+from mnistgen.validation import shown
 
 HEIGHT = 28
 DIGITS = "0123456789"
@@ -75,7 +76,7 @@ def check_text(text: str) -> None:
     """
     if not isinstance(text, str) or not set(text) <= {*DIGITS, *_STROKES} or not set(text) & {*DIGITS}:
         raise InputError(
-            f"text is {str(text)[:40]!r}; expected at least one digit, and only digits, spaces and - . : / , +",
+            f"text is {shown(text)}; expected at least one digit, and only digits, spaces and - . : / , +",
             code="invalid-text",
         )
 

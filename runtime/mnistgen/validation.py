@@ -5,11 +5,13 @@ metadata are tested with predicates: small functions that return whether a value
 """
 
 import operator
+import os
 import re
 import sys
 from collections.abc import Callable, Sized
 from dataclasses import fields
-from typing import Any, SupportsIndex, cast, get_origin
+from pathlib import Path
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +21,8 @@ from mnistgen.errors import InputError
 Integers = list[int] | tuple[int, ...] | range | NDArray[np.integer]
 """Several integers, such as the digits of a batch or the seeds of a walk."""
 
+_MOST_SHOWN = 100
+"""Maximum length of an invalid argument in an error."""
 _LARGEST = 1_000_000
 """Largest magnitude accepted in latents and labels: far above any useful value, far below float32's limit."""
 
@@ -36,11 +40,28 @@ def integer(name: str, value: SupportsIndex, end: int, *, code: str, least: int 
     try:
         number = operator.index(value)
     except TypeError as error:
-        raise InputError(f"{name} is {value!r}; {expected}", code=code) from error
+        raise InputError(f"{name} is {shown(value)}; {expected}", code=code) from error
     if not least <= number < end:
-        shown = number if abs(number) < 2**128 else "too large"  # Python refuses to print very long integers
-        raise InputError(f"{name} is {shown}; {expected}", code=code)
+        raise InputError(f"{name} is {shown(number)}; {expected}", code=code)
     return number
+
+
+def shown(value: object) -> str:
+    """Return a short representation of an invalid argument for an error."""
+    if isinstance(value, int) and abs(value) >= 2**128:
+        return "too large"  # Python refuses to print very long integers
+    try:
+        text = repr(value)
+    except Exception:  # such as a list of these, or of itself
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def check_path(name: str, value: str | os.PathLike[str]) -> Path:
+    """Return `value` as a path; raise InputError if it is of another type, or empty."""
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        raise InputError(f"{name} is {shown(value)}; expected a path", code="invalid-path")
+    return Path(value)
 
 
 def integers(name: str, values: int | Integers, end: int, *, code: str, most: int | None = None) -> list[int]:
@@ -78,12 +99,13 @@ def matrix(name: str, value: ArrayLike, width: int, *, code: str) -> NDArray[np.
     expected = f"expected real numbers of shape (n, {width})"
     try:
         array = np.asarray(value)
-    except ValueError as error:  # rows of different lengths
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:  # such as rows of different lengths
         raise InputError(f"{name} is ragged; {expected}", code=code) from error
     if array.dtype.kind not in "biuf":
         raise InputError(f"{name} has dtype {array.dtype}; {expected}", code=code)
     if array.ndim != 2 or array.shape[1] != width or not len(array):
         raise InputError(f"{name} has shape {array.shape}; {expected}, n at least 1", code=code)
+    array = array.astype(np.float64)  # in which no value and no limit overflows
     if not (np.abs(array) <= _LARGEST).all():
         raise InputError(f"{name} holds values that are not finite or beyond ±{_LARGEST:,}", code=code)
     return np.ascontiguousarray(array, dtype=np.float32)
@@ -134,9 +156,42 @@ def several(valid: Valid, least: int, most: int) -> Valid:
     return lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(valid, value))
 
 
-def one_of(*texts: str) -> Valid:
-    """Accept these strings."""
-    return lambda value: isinstance(value, str) and value in texts
+def number(least: float, most: float) -> Valid:
+    """Accept integers and floats from `least` to `most`, but not booleans or NaN."""
+    return lambda value: type(value) in (int, float) and least <= value <= most
+
+
+def mapping(valid: Valid) -> Valid:
+    """Accept dictionaries of at most 100 strings to values that are `valid`."""
+    return lambda value: (
+        isinstance(value, dict)
+        and len(value) <= 100
+        and all(isinstance(key, str) for key in value)
+        and all(map(valid, value.values()))
+    )
+
+
+def facts(value: Any) -> bool:
+    """Accept dictionaries with string keys whose values are plain data, nested at most eight deep."""
+    return isinstance(value, dict) and _is_plain(value, 8)
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    if isinstance(value, dict):
+        return depth > 0 and all(isinstance(key, str) and _is_plain(each, depth - 1) for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return depth > 0 and all(_is_plain(each, depth - 1) for each in value)
+    return value is None or isinstance(value, str | int | float)
+
+
+def one_of(*values: str | int) -> Valid:
+    """Accept these strings and integers."""
+    return lambda value: type(value) in (str, int) and value in values
+
+
+def either(*valid: Valid) -> Valid:
+    """Accept what is valid for any of these predicates."""
+    return lambda value: any(each(value) for each in valid)
 
 
 def optional(valid: Valid) -> Valid:
@@ -159,9 +214,9 @@ def same_major(schema: str, supported: str) -> bool:
     return schema.split(".")[0] == supported.split(".")[0]
 
 
-def check_types(record: Any) -> None:
-    """Raise TypeError if a field of the dataclass `record` does not have its annotated type."""
+def check_fields(record: Any) -> None:
+    """Raise ValueError if a field of the dataclass `record` is invalid; each is annotated with a predicate."""
     for field in fields(record):
-        plain = get_origin(field.type) or field.type
-        if not isinstance(getattr(record, field.name), cast(type, plain)):
-            raise TypeError(field.name)
+        (valid,) = cast(Any, field.type).__metadata__
+        if not valid(getattr(record, field.name)):
+            raise ValueError(field.name)

@@ -16,6 +16,7 @@ from mnistgen.dataset.kinds import Kind, find_kind
 from mnistgen.dataset.plan import Plan, plan
 from mnistgen.errors import MnistgenError, OutputError
 from mnistgen.generator import Generator
+from mnistgen.validation import check_path
 
 Progress = Callable[[str, int, int], None]
 """Called with the step ("Drawing" or "Writing"), the images that are done, and the images in all."""
@@ -63,10 +64,11 @@ def write(
 
     >>> facts = dataset.write(mnistgen.load("cgan"), "digits", 70_000, test=10_000)
     """
+    folder = check_path("out", out)
     planned = plan(generator, n, test, shares, seed, kind)
     found = find_kind(kind)
     try:
-        with closing(Draft(Path(out), planned.settings(generator), overwrite)) as draft:
+        with closing(Draft(folder, planned.settings(generator), overwrite)) as draft:
             if not draft.whole:
                 _make(draft, planned, found, generator, progress)
             return draft.publish()

@@ -13,6 +13,7 @@ import numpy as np
 from mnistgen.dataset.split import BLOCK, Split, records
 from mnistgen.errors import InputError, MissingPackageError
 from mnistgen.output.images import encode_png
+from mnistgen.validation import shown
 
 Build = Callable[[Path, Split, Callable[[int], None]], None]
 """Writes a split into a folder, and reports how many images it has added."""
@@ -37,8 +38,8 @@ def find_kind(name: str) -> Kind:
         InputError: There is no such kind.
         MissingPackageError: Its package is not installed.
     """
-    if name not in KINDS:
-        raise InputError(f"kind is {name!r}; expected one of {', '.join(KINDS)}", code="unknown-kind")
+    if not isinstance(name, str) or name not in KINDS:
+        raise InputError(f"kind is {shown(name)}; expected one of {', '.join(KINDS)}", code="unknown-kind")
     kind = KINDS[name]
     try:
         if kind.package:

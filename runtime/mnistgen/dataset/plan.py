@@ -13,6 +13,7 @@ from mnistgen.dataset.split import Split
 from mnistgen.errors import InputError
 from mnistgen.generator import Generator
 from mnistgen.request import Request
+from mnistgen.validation import shown
 
 MOST = 2**31 - 1
 """Maximum number of images: a signed 32-bit integer, which every reader of IDX files can hold."""
@@ -100,10 +101,10 @@ def _fractions(shares: Sequence[float] | None, classes: int) -> list[Fraction]:
         given = [float(share) for share in shares]
         if len(given) == classes and any(given) and all(0 <= share < math.inf for share in given):
             return [Fraction(repr(share)) for share in given]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     raise InputError(
-        f"shares is {shares!r}; expected {classes} numbers, none negative and not all 0", code="invalid-shares"
+        f"shares is {shown(shares)}; expected {classes} numbers, none negative and not all 0", code="invalid-shares"
     )
 
 
@@ -113,6 +114,7 @@ def _test_size(test: int | float, n: int) -> int:
     size = round(test * n) if is_share else test
     if not isinstance(size, SupportsIndex) or not 0 <= operator.index(size) < n:
         raise InputError(
-            f"test is {test}; expected a count from 0 to {n - 1}, or a share such as 0.1", code="invalid-test-size"
+            f"test is {shown(test)}; expected a count from 0 to {n - 1}, or a share such as 0.1",
+            code="invalid-test-size",
         )
     return operator.index(size)

@@ -83,7 +83,11 @@ class Engine:
         except RuntimeError as error:
             if self._closed:  # by another thread, in the meantime
                 raise self._closed_error() from error
-            raise
+            raise DeviceError(
+                f"No thread can be started ({error})",
+                code="threads-unavailable",
+                remedy="Raise the limit on processes (ulimit -u), or load the model with threads=1",
+            ) from error
         for _ in drawn:  # raise the exceptions of the threads
             pass
 

@@ -14,6 +14,7 @@ from mnistgen.errors import ArtifactError, DeviceError, InputError, MissingPacka
 from mnistgen.forking import guard
 from mnistgen.inference.onnx_scan import check_self_contained
 from mnistgen.interrupts import deferred
+from mnistgen.validation import shown
 
 if TYPE_CHECKING:
     from mnistgen.inference.cuda import Fault
@@ -105,8 +106,8 @@ def check_images(images: NDArray[np.float32], n: int, name: str) -> None:
 
 def check_device(device: str) -> None:
     """Raise InputError unless `device` is one of DEVICES."""
-    if device not in DEVICES:
-        raise InputError(f"device is {device!r}; expected one of {', '.join(DEVICES)}", code="unknown-device")
+    if not isinstance(device, str) or device not in DEVICES:
+        raise InputError(f"device is {shown(device)}; expected one of {', '.join(DEVICES)}", code="unknown-device")
 
 
 def version() -> str:
@@ -162,12 +163,24 @@ def _session(runtime: Any, model: bytes, providers: list[Any], threads: int = 1)
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     options.log_severity_level = _FATAL  # our own errors say what went wrong
     try:
-        session = runtime.InferenceSession(model, options, providers=providers)
+        open_session = _silent(runtime) if providers == [CPU] else runtime.InferenceSession
+        session = open_session(model, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no common base class
         raise _refused(runtime.__version__, str(error)) from error
     if threads > 1:
         _threaded.add(session)
     return session
+
+
+def _silent(runtime: Any) -> Any:
+    """Return a class of sessions that do not try the CPU a second time, which would print a banner to stdout.
+
+    The argument `enable_fallback` exists since ONNX Runtime 1.23 only.
+    """
+    return type("InferenceSession", (runtime.InferenceSession,), {"_enable_fallback": _NEVER})
+
+
+_NEVER = property(lambda _: False, lambda *_: None)
 
 
 def _refused(runtime_version: str, reason: str) -> ArtifactError:

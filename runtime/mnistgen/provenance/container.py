@@ -163,6 +163,7 @@ def _image(content: bytes) -> "Iterator[Image]":
             "Pillow is not installed", code="pillow-missing", remedy="Run pip install pillow"
         ) from error
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # such as those about damaged EXIF data
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(content), formats=["PNG", "GIF", "WEBP"]) as image:
             yield image

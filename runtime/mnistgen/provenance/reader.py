@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 from mnistgen.errors import InputError, ProvenanceError
 from mnistgen.provenance.records import KINDS, SCHEMA, AnyRecord
+from mnistgen.validation import check_path
 
 _MOST_CHARACTERS = 100_000
 """Maximum length of a record: several times that of a thousand digits."""
@@ -28,6 +29,7 @@ def read(path: Path) -> AnyRecord:
     from mnistgen.provenance import container  # lazy: writing a record does not need it
     from mnistgen.provenance.checks import check
 
+    path = check_path("path", path)
     text = container.metadata(container.read(path), path)
     if text is None or not text.startswith(_BEGIN):
         raise ProvenanceError(
