@@ -1,7 +1,8 @@
 """Read and write the artifacts folder: models and manifest, all or nothing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,7 +10,28 @@ from export.errors import ExportError
 from export.graphs.models import SHIPPED
 from mnistgen.errors import ArtifactError
 from mnistgen.manifest import SCHEMA, Manifest, Model, Verifier
-from training.files import replace_files
+from training.files import locked, replace_files
+
+
+@contextmanager
+def locked_artifacts(artifacts: Path) -> Iterator[None]:
+    """Lock the folder against other exports, from reading its manifest until it is written; create it if it is missing.
+
+    Raises:
+        ExportError: Another export is using the folder, or it cannot be created.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(artifacts))
+        except BlockingIOError as error:
+            raise ExportError(
+                f"Another export is using {artifacts}. Wait for it, or name another folder with --artifacts."
+            ) from error
+        except OSError as error:
+            raise ExportError(
+                f"The folder {artifacts} cannot be written ({error.strerror}). Name another folder with --artifacts."
+            ) from error
+        yield
 
 
 def read_models(artifacts: Path) -> dict[str, Model]:

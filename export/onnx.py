@@ -5,7 +5,14 @@ from pathlib import Path
 import click
 
 from export import weights
-from export.artifacts import keep_certificate, manifest_bytes, read_models, read_verifier, write_artifacts
+from export.artifacts import (
+    keep_certificate,
+    locked_artifacts,
+    manifest_bytes,
+    read_models,
+    read_verifier,
+    write_artifacts,
+)
 from export.build import build_model
 from export.graphs.models import SHIPPED, base_model
 
@@ -34,6 +41,7 @@ def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path
     """
     if every == bool(names):
         raise click.UsageError(f"Give either --all, or --model with one of {', '.join(SHIPPED)}.")
+    click.get_current_context().with_resource(locked_artifacts(artifacts))
     contents: dict[Path, bytes] = {}
     models = read_models(artifacts)
     for name in SHIPPED if every else dict.fromkeys(names):

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor, inference_mode, nn
 
 from export import weights
-from export.artifacts import manifest_bytes, read_models, write_artifacts
+from export.artifacts import locked_artifacts, manifest_bytes, read_models, write_artifacts
 from export.build import versions
 from export.errors import ExportError
 from export.graphs import convert
@@ -118,6 +118,7 @@ def main(checkpoints: Path, artifacts: Path, mnist: Path) -> None:
     Example:
       python -m export.verifier
     """
+    click.get_current_context().with_resource(locked_artifacts(artifacts))
     found = weights.find("verifier", checkpoints, artifacts)
     content = build_verifier(found)
     facts = describe(found, content, data.load(mnist, "test"))

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import signal
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import tiny_training
 import torch
 from tiny_training import interrupt_at, weights
 
-from training import vae
+from training import files, vae
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +163,18 @@ def test_checkpoint_with_code_is_not_executed(train, out, tmp_path):
     assert code == 1
     assert "state.pt is damaged" in output
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of POSIX")
+def test_two_trainings_need_two_folders(train, one_epoch):
+    before = {file.name: file.read_bytes() for file in one_epoch.iterdir()}
+    with files.locked(one_epoch):
+        for options in (["--resume", "--epochs", "2"], []):
+            code, output = train(*options)
+            assert code == 1
+            assert output.startswith(f"Error: Another training is writing to {one_epoch}. Wait for it")
+    assert {file.name: file.read_bytes() for file in one_epoch.iterdir()} == before
+    assert train("--resume", "--epochs", "2")[0] == 0
 
 
 def test_full_disk_keeps_the_last_checkpoint(train, one_epoch, monkeypatch):

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from dataset_helpers import SMALL, WRITE, Painter, tree
+from dataset_race import race
 from subprocess_helpers import (
     cli_command,
     needs_file_size_limit,
@@ -19,7 +20,7 @@ from subprocess_helpers import (
 
 import mnistgen
 from mnistgen import dataset
-from mnistgen.dataset import draft
+from mnistgen.output.files import locked
 
 DAWDLE = """
 import signal, time
@@ -181,9 +182,34 @@ def test_overwrite_during_move_leaves_nothing(tmp_path, cut_at, monkeypatch):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs locks of POSIX")
 def test_only_one_process_writes(tmp_path):
-    (tmp_path / ".unfinished").mkdir()
-    other = draft._lock(tmp_path / ".unfinished" / "lock", tmp_path)
-    with other, pytest.raises(mnistgen.OutputError) as caught:
+    with locked(tmp_path), pytest.raises(mnistgen.OutputError) as caught:
         dataset.write(Painter(), tmp_path, 12)
     assert caught.value.code == "dataset-locked"
     dataset.write(Painter(), tmp_path, 12)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of POSIX")
+def test_racing_writers_never_replace(tmp_path):
+    assert {*race(tmp_path, 20)} <= {"dataset-locked, written", "dataset-exists, written"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs symbolic links")
+def test_linked_draft_is_refused(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "notes.txt").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".unfinished").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(mnistgen.OutputError) as caught:
+        dataset.write(Painter(), tmp_path / "out", 12, overwrite=True)
+    assert caught.value.code == "output-exists"
+    assert tree(tmp_path / "elsewhere") == {"notes.txt": b"mine"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs symbolic links")
+def test_linked_lock_file_is_left_alone(tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "out" / ".unfinished").mkdir(parents=True)
+    (tmp_path / "out" / ".unfinished" / "lock").symlink_to(tmp_path / "victim")
+    dataset.write(Painter(), tmp_path / "out", 12)
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert not (tmp_path / "out" / ".unfinished").exists()

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,10 +18,13 @@ from safetensors.torch import load_file, save_file
 
 import mnistgen
 from export import onnx as command
-from export import weights
+from export import verifier, weights
 from export.graphs import convert
 from export.graphs.models import GRAPHS
+from export.quality import command as quality
+from export.report import command as report
 from mnistgen.manifest import Manifest
+from training.files import locked
 
 ARTIFACTS = ROOT / "artifacts"
 Run = Callable[..., tuple[int, str]]
@@ -253,6 +257,21 @@ def test_weights_of_another_network_are_rejected(export, folder):
     code, output = export("--all")
     assert code == 1
     assert "does not fit the network" in output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of POSIX")
+@pytest.mark.parametrize(
+    ("main", "options"),
+    [(command.main, ["--all"]), (verifier.main, []), (quality.main, ["--all"]), (report.main, [])],
+    ids=["onnx", "verifier", "quality", "report"],
+)
+def test_second_export_fails_at_once(tmp_path, main, options):
+    with locked(tmp_path):
+        done = CliRunner().invoke(main, [*options, "--artifacts", str(tmp_path)])
+    assert (done.exit_code, done.output) == (
+        1,
+        f"Error: Another export is using {tmp_path}. Wait for it, or name another folder with --artifacts.\n",
+    )
 
 
 def test_artifacts_folder_must_be_a_folder(tmp_path, folder, committed_builds):

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
 from training.errors import TrainingError
-from training.files import replace_files
+from training.files import locked, replace_files
 
 STATE, METRICS, WEIGHTS = "state.pt", "metrics.jsonl", "weights.safetensors"
 FACTS = "mnistgen"
@@ -29,20 +31,27 @@ class Log:
     """Metrics of each finished epoch."""
 
 
-def make_folder(out: Path) -> None:
-    """Create the folder `out` if it is missing.
+@contextmanager
+def locked_folder(out: Path) -> Iterator[None]:
+    """Create the folder `out` if it is missing, and lock it against other trainings.
 
     Raises:
-        TrainingError: If it cannot be created or is not writable.
+        TrainingError: If it cannot be created, is not writable, or another training writes to it.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(
-            f"The folder {out} cannot be created ({error.strerror}). Choose another folder with --out."
-        ) from error
-    if not os.access(out, os.W_OK):
-        raise TrainingError(f"The folder {out} is not writable. Choose another folder with --out.")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(out))
+        except BlockingIOError as error:
+            raise TrainingError(
+                f"Another training is writing to {out}. Wait for it, or choose another folder with --out."
+            ) from error
+        except OSError as error:
+            raise TrainingError(
+                f"The folder {out} cannot be created ({error.strerror}). Choose another folder with --out."
+            ) from error
+        if not os.access(out, os.W_OK):
+            raise TrainingError(f"The folder {out} is not writable. Choose another folder with --out.")
+        yield
 
 
 def save(out: Path, state: dict, log: Log, pictures: dict[str, bytes]) -> None:

@@ -50,6 +50,7 @@ def command(recipes: Recipes, next_step: str = "Export them with `python -m expo
             networks = recipes[defaults.recipe][0](defaults).networks
             click.echo("\n\n".join(summary(f"{model.upper()} {name}", network) for name, network in networks.items()))
             return
+        click.get_current_context().with_resource(checkpoint.locked_folder(out))
         state = checkpoint.load(out) if resume else None
         config = _resumed_config(configs, given, state, out) if state else replace(defaults, **given)
         try:
@@ -125,7 +126,6 @@ def _train(trainer: Trainer, mnist: Path, out: Path, device: torch.device, state
         )
     digits = data.load(mnist, "train").first(config.limit).to(device)
     test_images = data.load(mnist, "test").images[:20].to(device) / 255  # (20, 1, 28, 28)
-    checkpoint.make_folder(out)
     trainer.to(device)
     log = checkpoint.Log(checkpoint.git_revision())
     if state:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 import mnistgen
 from export import weights
-from export.artifacts import manifest_bytes, read_models, read_verifier, write_artifacts
+from export.artifacts import locked_artifacts, manifest_bytes, read_models, read_verifier, write_artifacts
 from export.build import temporary_generator
 from export.errors import ExportError
 from export.graphs.models import GRAPHS, SHIPPED, base_model
@@ -45,6 +45,7 @@ def main(every: bool, names: tuple[str, ...], artifacts: Path, mnist: Path) -> N
     """
     if every == bool(names):
         raise click.UsageError(f"Use either --all or --model with one of {', '.join(SHIPPED)}.")
+    click.get_current_context().with_resource(locked_artifacts(artifacts))
     missed = certify(list(SHIPPED) if every else list(dict.fromkeys(names)), artifacts, mnist)
     if missed:
         raise ExportError(f"Missed thresholds: {', '.join(missed)}.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from export import weights
-from export.artifacts import write_artifacts
+from export.artifacts import locked_artifacts, write_artifacts
 from export.graphs.models import GRAPHS
 from export.quality.evaluate import load_evaluator
 from export.report import cards, pictures, text
@@ -28,6 +28,7 @@ def main(artifacts: Path, card_folder: Path, mnist: Path) -> None:
     Example:
       python -m export.report
     """
+    click.get_current_context().with_resource(locked_artifacts(artifacts))
     model_cards = cards.model_cards(artifacts)
     found = {
         recipe: {name: weights.read(name, artifacts / folder / f"{name}.safetensors") for name in GRAPHS}

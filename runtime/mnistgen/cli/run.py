@@ -1,6 +1,7 @@
 """`mnistgen run`: write a picture of digits."""
 
 import json
+import os
 import re
 import secrets
 import sys
@@ -30,7 +31,7 @@ from mnistgen.inference.session import check_device
 from mnistgen.latents import INDEX_END, SEED_END
 from mnistgen.manifest import Model, ModelSource
 from mnistgen.output import formats, images, limits
-from mnistgen.output.files import check_folder, write_whole
+from mnistgen.output.files import File, check_folder
 from mnistgen.output.limits import LAYOUT, MOST_DIGITS, MOST_SCALE
 from mnistgen.provenance.checks import check_size
 from mnistgen.provenance.drawing import Drawing, draw, encode
@@ -126,15 +127,14 @@ def command(**given: Any) -> None:
     record, name = _plan(options, model, file_format)
     path = options.out or Path(f"{name}.{file_format}")
     check_target(path, binary=file_format not in limits.TEXTS)
-    _check_boxes(options.boxes)
+    _check_boxes(options.boxes, path)
     check_size(record)
     generator = Generator(source, model.name, options.device)
     record = record._replace(provider=generator.provider)
     drawing = draw(record, generator)
     record = record._replace(digits=drawing.digits)
-    deliver(encode(record, drawing.frames, metadata=not options.no_metadata), path)
-    if options.boxes:
-        _write_boxes(options.boxes, record, drawing)
+    boxes = [_boxes(options.boxes, record, drawing)] if options.boxes else []
+    deliver(encode(record, drawing.frames, metadata=not options.no_metadata), path, *boxes)
     _report(options, path, record, drawing)
 
 
@@ -215,12 +215,16 @@ def _check_count(n: int, text: str | None) -> None:
             )
 
 
-def _check_boxes(boxes: Path | None) -> None:
+def _check_boxes(boxes: Path | None, out: Path) -> None:
     if boxes is None:
         return
     if boxes.suffix.lower() != ".json":
         raise InputError(f"--boxes is {boxes}; expected a name that ends in .json", code="unknown-format")
     check_folder(boxes, "--boxes")
+    if os.path.realpath(boxes) == os.path.realpath(out):
+        raise InputError(
+            f"--boxes and --out both name {boxes}", code="option-conflict", remedy="Name two different files"
+        )
 
 
 def _file_name(record: Record, digits: list[int] | None) -> str:
@@ -242,11 +246,11 @@ def _file_name(record: Record, digits: list[int] | None) -> str:
     return "-".join(parts)
 
 
-def _write_boxes(path: Path, record: Record, drawing: Drawing) -> None:
+def _boxes(path: Path, record: Record, drawing: Drawing) -> File:
     from mnistgen.text import ground_truth
 
     truth = ground_truth(str(record.text), drawing.boxes, record.scale)
-    write_whole(path, f"{json.dumps(truth)}\n".encode(), "--boxes")
+    return File(path, f"{json.dumps(truth)}\n".encode(), "--boxes")
 
 
 def _report(options: Options, path: Path, record: Record, drawing: Drawing) -> None:

@@ -13,7 +13,7 @@ import click
 from mnistgen.cli.failures import fail, report
 from mnistgen.errors import DeviceWarning, InputError, MnistgenError, OutputError
 from mnistgen.manifest import Manifest, Model, ModelSource, artifacts_folder
-from mnistgen.output.files import check_folder, write_whole
+from mnistgen.output.files import File, check_folder, written_together
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -76,13 +76,13 @@ def check_target(path: Path, binary: bool) -> None:
         )
 
 
-def deliver(content: bytes, path: Path) -> None:
-    """Write the content to the file, or to stdout."""
-    if path == STDOUT:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()  # so that a failure is reported instead of the results
-    else:
-        write_whole(path, content)
+def deliver(content: bytes, path: Path, *others: File) -> None:
+    """Write the content to the file, or to stdout, and other files with it: all or none."""
+    files = others if path == STDOUT else (*others, File(path, content))
+    with written_together(*files):
+        if path == STDOUT:
+            sys.stdout.buffer.write(content)
+            sys.stdout.flush()  # so that a failure is reported instead of the results
 
 
 Parser = Callable[[click.Context, click.Parameter, str | None], list[int] | None]

@@ -6,15 +6,18 @@ OUT/.unfinished/KIND/            files built from them; complete once it holds d
 OUT/.unfinished/replaced/        the dataset that was in OUT before
 
 Each file or folder is moved by one rename, dataset.json last. So if OUT holds dataset.json, the dataset is complete.
+OUT itself is locked before anything in it is read, and until .unfinished is deleted.
 """
 
 import json
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from mnistgen.dataset.kinds import KINDS
 from mnistgen.errors import InputError, OutputError
+from mnistgen.output.files import locked, replace_file, sync_folders
 
 _FACTS = "dataset.json"
 
@@ -41,17 +44,22 @@ class Draft:
         """Folder of the files to move into `out`."""
         if out.exists() and not out.is_dir():
             raise OutputError(f"{out} is a file; expected a folder", code="output-not-a-folder")
-        if not any(map(self._is_whole, KINDS)):  # else one was being moved into `out`
-            if (self._folder / "replaced").exists():  # the move was complete
-                shutil.rmtree(self._folder)
-            self._check_place(overwrite)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self._folder / "lock", out)
-        try:
+        out.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            _lock(out, stack)
+            if self._folder.is_symlink():
+                raise OutputError(
+                    f"{self._folder} is a symbolic link; expected a folder",
+                    code="output-exists",
+                    remedy="Delete the link",
+                )
+            if not any(map(self._is_whole, KINDS)):  # else one was being moved into `out`
+                if (self._folder / "replaced").exists():  # the move was complete
+                    shutil.rmtree(self._folder)
+                self._check_place(overwrite)
+            self._folder.mkdir(exist_ok=True)
             self._begin(overwrite)
-        except BaseException:
-            self.close()
-            raise
+            self._locks = stack.pop_all()
 
     @property
     def whole(self) -> bool:
@@ -65,13 +73,12 @@ class Draft:
     def publish(self) -> dict[str, Any]:
         """Move the files into `out`, replacing a former dataset; return the facts in dataset.json."""
         self._move(self._kind)
-        self.close()  # Windows cannot remove an open file
         shutil.rmtree(self._folder, ignore_errors=True)
         return _read_json(self._out / _FACTS)
 
     def close(self) -> None:
         """Unlock the folder for other processes."""
-        self._lock.close()
+        self._locks.close()
 
     def _is_whole(self, kind: str) -> bool:
         return (self._folder / kind / _FACTS).exists()
@@ -120,9 +127,13 @@ class Draft:
             is_new = name in KINDS[kind].entries and not (built / name).exists()  # moved by an interrupted call
             if (self._out / name).exists() and not is_new:
                 (self._out / name).replace(replaced / name)
-        for name in (*KINDS[kind].entries, _FACTS):
+        for name in KINDS[kind].entries:
             if (built / name).exists():
                 (built / name).replace(self._out / name)
+        sync_folders([self._out])
+        if (built / _FACTS).exists():
+            (built / _FACTS).replace(self._out / _FACTS)
+        sync_folders([self._out])
 
 
 def _names(facts: Path) -> tuple[str, ...]:
@@ -147,25 +158,16 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes((json.dumps(content, indent=2) + "\n").encode())
-    part.replace(path)
+    replace_file(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def _lock(path: Path, out: Path) -> IO[bytes]:
-    """Open a file and lock it until it is closed; raise OutputError if another process has locked it."""
-    file = path.open("wb")
+def _lock(out: Path, stack: ExitStack) -> None:
+    """Lock the folder until the stack is closed; raise OutputError if another process has locked it."""
     try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # Windows has no such locks
-        pass
+        stack.enter_context(locked(out))
     except BlockingIOError as error:
-        file.close()
         raise OutputError(
             f"Another process is writing a dataset to {out}",
             code="dataset-locked",
             remedy="Wait for it, or name another folder",
         ) from error
-    return file
