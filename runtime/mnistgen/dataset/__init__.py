@@ -88,13 +88,13 @@ def _make(draft: Draft, planned: Plan, kind: Kind, generator: Generator, progres
     drawing = _counter(progress, "Drawing", sum(split.drawn() for split in splits), planned.n)
     for split in splits:
         split.draw(generator, drawing)
+    facts = {split.name: split.facts() for split in splits}
     if kind.build:
         shutil.rmtree(draft.built, ignore_errors=True)
         draft.built.mkdir()
         writing = _counter(progress, "Writing", 0, planned.n)
         for split in splits:
             kind.build(draft.built, split, writing)
-    facts = {split.name: split.facts() for split in splits}
     draft.finish({"command": planned.command(generator), "splits": facts})
 
 

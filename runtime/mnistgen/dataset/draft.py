@@ -1,7 +1,7 @@
 """A dataset in progress: a folder inside its target folder, from which an interrupted one is resumed.
 
 OUT/.unfinished/settings.json    what is being written
-OUT/.unfinished/idx/             images as they are drawn
+OUT/.unfinished/idx/             images as they are drawn, and hashes of their blocks
 OUT/.unfinished/KIND/            files built from them; complete once it holds dataset.json; then moved into OUT
 OUT/.unfinished/replaced/        the dataset that was in OUT before
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from mnistgen.dataset.kinds import KINDS
 from mnistgen.errors import InputError, OutputError
-from mnistgen.output.files import locked, replace_file, sync_folders
+from mnistgen.output.files import locked, replace_file, sync_folders, sync_tree
 
 _FACTS = "dataset.json"
 
@@ -38,7 +38,7 @@ class Draft:
     def __init__(self, out: Path, settings: dict[str, Any], overwrite: bool):
         self._out, self._settings, self._kind = out, settings, settings["kind"]
         self._folder = out / ".unfinished"
-        self.drawn = self._folder / "idx" / "MNIST" / "raw"
+        self.drawn = self._folder / "idx"
         """Folder for the images as they are drawn."""
         self.built = self._folder / self._kind
         """Folder of the files to move into `out`."""
@@ -68,6 +68,7 @@ class Draft:
 
     def finish(self, facts: dict[str, Any]) -> None:
         """Mark the files as complete, with these facts, besides the settings, in dataset.json."""
+        sync_tree(self.built)
         _write_json(self.built / _FACTS, {**self._settings, **facts})
 
     def publish(self) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from typing import NamedTuple
 
 from mnistgen.errors import OutputError
 
+_MANY = 100
+"""From this number of files on, one sync of all file systems is faster than one of each file."""
+
 
 class File(NamedTuple):
     """A file to write, and the command's option that names it."""
@@ -149,6 +152,19 @@ def sync_folders(folders: Iterable[Path]) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until the disk has all files and folders in a folder."""
+    paths = [folder, *folder.rglob("*")]
+    if len(paths) > _MANY and hasattr(os, "sync"):
+        os.sync()  # faster than thousands of calls
+        return
+    for path in paths:
+        if path.is_file():
+            with path.open("r+b") as file:
+                sync(file.fileno())
+    sync_folders(path for path in paths if path.is_dir())
 
 
 @contextlib.contextmanager
