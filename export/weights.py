@@ -11,10 +11,22 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from export.errors import ExportError
+from mnistgen.validation import facts, shown, text, whole
 from training import checkpoint
 
-FACTS = ("model", "recipe", "epochs", "training_data", "git_revision", "command", "device", "final_metrics")
-"""Facts in a weights file about its training (`training.checkpoint.save_weights`)."""
+_TEXT = text(1000)
+FACTS = {
+    "model": _TEXT,
+    "recipe": _TEXT,
+    "epochs": whole(0, 1_000_000),
+    "training_data": _TEXT,
+    "git_revision": _TEXT,
+    "command": _TEXT,
+    "device": _TEXT,
+    "final_metrics": facts,
+}
+"""Facts in a weights file about its training (`training.checkpoint.save_weights`), and what is valid for each."""
+_MOST_BYTES = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -64,21 +76,26 @@ def read(model: str, path: Path) -> Weights:
         ExportError: The file cannot be read, is damaged, or holds another model.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError("too large")
         content = path.read_bytes()
         tensors = safetensors.torch.load(content)
-        facts = _facts(path)
+        given = _facts(path)
     except OSError as error:
         raise ExportError(f"{path} cannot be read ({error.strerror}).") from error
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ExportError(
             f"{path} is damaged, or not a weights file of this project. Train the {model} again."
         ) from error
-    if facts["model"] != model:
-        raise ExportError(f"{path} holds weights of the {facts['model']}; expected those of the {model}.")
-    return Weights(path, content, facts, tensors)
+    if given["model"] != model:
+        raise ExportError(f"{path} holds weights of the {shown(given['model'])}; expected those of the {model}.")
+    return Weights(path, content, given, tensors)
 
 
 def _facts(path: Path) -> dict[str, Any]:
     with safe_open(path, framework="pt") as file:
-        facts = json.loads(file.metadata()[checkpoint.FACTS])
-    return {name: facts[name] for name in FACTS}
+        given = json.loads(file.metadata()[checkpoint.FACTS])
+    for name, valid in FACTS.items():
+        if not valid(given[name]):
+            raise ValueError(name)
+    return {name: given[name] for name in FACTS}

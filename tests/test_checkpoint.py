@@ -152,6 +152,39 @@ def test_damaged_checkpoint_is_refused(train, one_epoch, damaged):
     assert f"{path} is damaged" in output
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {},
+        lambda state: [],
+        lambda state: 5,
+        lambda state: {**state, "config": []},
+        lambda state: {**state, "config": "vae"},
+        lambda state: {**state, "config": state["config"] | {"model": "\x1b[31m"}},
+        lambda state: {**state, "config": state["config"] | {"recipe": []}},
+        lambda state: {**state, "config": state["config"] | {"epochs": "30"}},
+        lambda state: {**state, "config": state["config"] | {"epochs": -1}},
+        lambda state: {**state, "config": state["config"] | {"batch_size": 0}},
+        lambda state: {**state, "config": state["config"] | {"seed": 1 << 70}},
+        lambda state: {**state, "config": state["config"] | {"limit": "all"}},
+        lambda state: {**state, "config": state["config"] | {"learning_rate": None}},
+        lambda state: {**state, "log": {"git_revision": 5, "epochs": []}},
+        lambda state: {**state, "log": {"git_revision": "x", "epochs": 5}},
+        lambda state: {**state, "log": {"git_revision": "x", "epochs": [5]}},
+        lambda state: {**state, "log": {"git_revision": "x", "epochs": [{"loss": "low"}]}},
+        lambda state: {**state, "optimizers": dict.fromkeys(state["optimizers"], 5)},
+        lambda state: {**state, "networks": dict.fromkeys(state["networks"], 5)},
+        lambda state: {**state, "random": 5},
+    ],
+)
+def test_checkpoint_of_wrong_types_is_refused(train, one_epoch, change):
+    path = one_epoch / "state.pt"
+    torch.save(change(torch.load(path, weights_only=True)), path)
+    code, output = train("--resume")
+    assert code == 1
+    assert f"{path} is damaged" in output
+
+
 def test_checkpoint_with_code_is_not_executed(train, out, tmp_path):
     class Evil:
         def __reduce__(self):

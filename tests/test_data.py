@@ -68,6 +68,19 @@ def test_damaged_mnist_is_refused(mnist, tmp_path):
         data.load(tmp_path / "data", "test")
 
 
+@pytest.mark.parametrize(
+    "header",
+    [b"\0\0\x07\x03", b"\0\0\x08\x00", b"\0\0\x08\xff", b"\0\0\x0d\x03", b"", b"\0\0\x08\x01\xff\xff\xff\xff"],
+)
+def test_foreign_idx_header_is_refused(mnist, tmp_path, header):
+    shutil.copytree(mnist, tmp_path / "data")
+    data.load(tmp_path / "data", "test")
+    images = tmp_path / "data" / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    images.write_bytes(header + images.read_bytes()[len(header) :] if header else b"")
+    with pytest.raises(TrainingError, match=r"missing or damaged|differs from the published"):
+        data.load(tmp_path / "data", "test")
+
+
 def test_batches_contain_each_image_once():
     digits = data.Digits(torch.arange(32, dtype=torch.uint8).view(32, 1, 1, 1), torch.arange(32))
     for size in (8, 30):

@@ -232,7 +232,7 @@ def test_full_disk_changes_nothing(export, folder, committed_builds, monkeypatch
         (lambda path: path.unlink(), "The weights of the vae are missing"),
         (lambda path: path.write_bytes(path.read_bytes()[:1000]), "damaged, or not a weights file"),
         (lambda path: save_file({"decoder.0.weight": torch.zeros(1)}, path), "damaged, or not a weights file"),
-        (lambda path: shutil.copy(path.with_name("gan.safetensors"), path), "weights of the gan; expected"),
+        (lambda path: shutil.copy(path.with_name("gan.safetensors"), path), "weights of the 'gan'; expected"),
         (
             lambda path: save_file({"decoder.0.weight": torch.zeros(1)}, path, {"mnistgen": '{"model": "vae"}'}),
             "damaged, or not a weights file",

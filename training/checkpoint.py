@@ -91,6 +91,28 @@ def load(out: Path) -> dict:
         raise invalid_state(out) from error
 
 
+def read_log(state: dict, out: Path) -> Log:
+    """Return the log in the `state` that `load` read from `out`.
+
+    Raises:
+        TrainingError: If it has another format.
+    """
+    try:
+        log = Log(**state["log"])
+        valid = isinstance(log.git_revision, str) and isinstance(log.epochs, list) and all(map(_is_metrics, log.epochs))
+    except (KeyError, TypeError) as error:
+        raise invalid_state(out) from error
+    if not valid:
+        raise invalid_state(out)
+    return log
+
+
+def _is_metrics(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(number, int | float) for name, number in value.items()
+    )
+
+
 def invalid_state(out: Path) -> TrainingError:
     """Return the error for a state.pt in `out` that `save` did not write."""
     return TrainingError(

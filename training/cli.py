@@ -1,5 +1,6 @@
 """Command line shared by all trainings: options, resuming, choice of device."""
 
+import math
 import os
 import platform
 import shlex
@@ -52,7 +53,7 @@ def command(recipes: Recipes, next_step: str = "Export them with `python -m expo
             return
         click.get_current_context().with_resource(checkpoint.locked_folder(out))
         state = checkpoint.load(out) if resume else None
-        config = _resumed_config(configs, given, state, out) if state else replace(defaults, **given)
+        config = _resumed_config(configs, given, state, out) if resume else replace(defaults, **given)
         try:
             _train(recipes[config.recipe][0](config), mnist, out, _device(device), state)
         except KeyboardInterrupt:
@@ -128,12 +129,12 @@ def _train(trainer: Trainer, mnist: Path, out: Path, device: torch.device, state
     test_images = data.load(mnist, "test").images[:20].to(device) / 255  # (20, 1, 28, 28)
     trainer.to(device)
     log = checkpoint.Log(checkpoint.git_revision())
-    if state:
+    if state is not None:
         try:
             trainer.load_state(state)
-            log = checkpoint.Log(**state["log"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except Exception as error:  # PyTorch raises many types of exceptions for invalid states
             raise checkpoint.invalid_state(out) from error
+        log = checkpoint.read_log(state, out)
     machine = _machine(device)
     click.echo(f"Training the {_title(config.model)} on {machine}: {len(digits):,} images, {config.epochs} epochs")
     train(trainer, digits, test_images, out, log)
@@ -157,16 +158,20 @@ def _facts(config: Config, log: checkpoint.Log, machine: str) -> dict:
 def _resumed_config(configs: Mapping[str, Config], given: dict, state: dict, out: Path) -> Config:
     """Return the configuration of the training to resume, of which only the number of epochs may change."""
     model = next(iter(configs.values())).model
+    done = len(checkpoint.read_log(state, out).epochs)
     try:
-        if state["config"]["model"] != model:
-            raise TrainingError(
-                f"The training in {out} is of model {state['config']['model']}; expected {model}. Name the folder of "
-                f"the {model} with --out."
-            )
-        saved = replace(configs[state["config"]["recipe"]], **state["config"])
-        done = len(state["log"]["epochs"])
-    except (KeyError, TypeError) as error:
+        found = str(state["config"]["model"])
+        defaults = None if found != model else configs[state["config"]["recipe"]]
+        saved = None if defaults is None else replace(defaults, **state["config"])
+    except (AttributeError, KeyError, TypeError) as error:
         raise checkpoint.invalid_state(out) from error
+    if defaults is None and found.isidentifier():
+        raise TrainingError(
+            f"The training in {out} is of model {found[:40]}; expected {model}. Name the folder of the {model} with "
+            f"--out."
+        )
+    if defaults is None or not _is_valid(saved, defaults):
+        raise checkpoint.invalid_state(out)
     for name, value in given.items():
         if name != "epochs" and getattr(saved, name) != value:
             raise TrainingError(
@@ -180,6 +185,21 @@ def _resumed_config(configs: Mapping[str, Config], given: dict, state: dict, out
             f"out, or give a larger number."
         )
     return config
+
+
+def _is_valid(config: Config, defaults: Config) -> bool:
+    """Return whether the values of a configuration from a file have the types of `defaults`, and are possible."""
+    for name, default in asdict(defaults).items():
+        value = getattr(config, name)
+        if name == "limit":
+            valid = value is None or (type(value) is int and value >= 2)
+        elif isinstance(default, float):
+            valid = type(value) in (int, float) and math.isfinite(value)
+        else:
+            valid = type(value) is type(default)
+        if not valid:
+            return False
+    return config.epochs >= 1 and config.batch_size >= 2 and 0 <= config.seed < 2**63
 
 
 def _command_line(config: Config) -> str:

@@ -71,13 +71,13 @@ def load(folder: Path, split: str) -> Digits:
     raw = folder / "MNIST" / "raw"
     try:
         mnist = MNIST(str(folder), train=split == "train", download=True)
-    except (OSError, RuntimeError, ValueError, AssertionError) as error:
+        digits = Digits(mnist.data[:, None], mnist.targets)
+    except Exception as error:  # torchvision raises many types of exceptions for damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TrainingError(
             f"MNIST in {raw} is missing or damaged and could not be downloaded ({reason}). Put its four .gz files "
             f"there and delete all other files, or name a folder that contains MNIST/raw with --data."
         ) from error
-    digits = Digits(mnist.data[:, None], mnist.targets)
     if _sha256(digits) != SHA256[split]:
         raise TrainingError(
             f"The {split} set in {raw} differs from the published MNIST. Delete all files there that do not end in "

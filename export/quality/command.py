@@ -87,7 +87,7 @@ def _references(artifacts: Path, reference: Reference, evaluator: dict) -> Refer
         content = json.loads(path.read_bytes())
         if content["conditions"] == conditions:
             return content["figures"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
         pass  # measure them below
     figures = {"real_data_baseline": _over_seeds("real digits", lambda part: measure_real_data(reference, part))}
     click.echo(_line("real digits", figures["real_data_baseline"]))

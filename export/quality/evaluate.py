@@ -65,7 +65,7 @@ def load_evaluator(path: Path) -> Evaluator:
         missing, unknown = evaluator.load_state_dict(state, strict=False)
     except OSError as error:
         raise ExportError(f"Cannot read {path}: {error.strerror}. {remedy}") from error
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ExportError(f"{path} is damaged; expected the evaluator's weights. {remedy}") from error
     if unknown or not all(name.endswith("num_batches_tracked") for name in missing):
         raise ExportError(f"{path} has the weights of another network; expected the evaluator's. {remedy}")

@@ -52,7 +52,7 @@ def _collect(artifacts: Path) -> dict[str, Evidence]:
             hours = sum(json.loads(line)["seconds"] for line in lines) / 3600
             evidence[name] = Evidence(models[name], models[name].quality["metrics"], references, hours)
         return evidence
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ExportError(
             f"{artifacts} lacks a model, its certificate, its training metrics or the baselines. Run "
             "python -m export.onnx --all, then python -m export.quality --all."

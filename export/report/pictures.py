@@ -56,7 +56,7 @@ def _training_curves(artifacts: Path) -> dict[str, list[dict[str, float]]]:
             try:
                 lines = path.read_text(encoding="utf-8").splitlines()
                 curves[f"{name.upper()}, {recipe} recipe"] = [json.loads(line) for line in lines]
-            except (OSError, ValueError) as error:
+            except (OSError, RecursionError, ValueError) as error:
                 raise ExportError(f"Cannot read {path}. Copy it from the training's checkpoint folder.") from error
     return curves
 

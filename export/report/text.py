@@ -42,7 +42,7 @@ def _metrics(artifacts: Path) -> tuple[dict[str, dict[str, Metrics]], Metrics]:
         certified = {name: model.quality["metrics"] for name, model in read_models(artifacts).items()}
         models = {name: {"seed": means(references[name]), "tuned": means(certified[name])} for name in GRAPHS}
         return models, means(references["real_data_baseline"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ExportError(
             f"{artifacts} lacks certificates or baselines. Measure them with python -m export.quality --all."
         ) from error
