@@ -219,8 +219,8 @@ def test_single_digit_imports_few_modules(folder):
     own, others = done.stdout.splitlines()
     needed = (
         "cli cli.failures cli.run cli.shared errors forking generator inference inference.cpu inference.engine "
-        "inference.onnx_scan inference.session interrupts latents manifest output output.files output.formats "
-        "output.images output.limits provenance "
+        "inference.onnx_scan inference.session interrupts latents manifest memory output output.files "
+        "output.formats output.images output.limits provenance "
         "provenance.checks provenance.drawing provenance.reader provenance.records request validation"
     )
     assert own.split() == ["mnistgen", *(f"mnistgen.{name}" for name in needed.split())]

@@ -70,7 +70,15 @@ def test_damaged_mnist_is_refused(mnist, tmp_path):
 
 @pytest.mark.parametrize(
     "header",
-    [b"\0\0\x07\x03", b"\0\0\x08\x00", b"\0\0\x08\xff", b"\0\0\x0d\x03", b"", b"\0\0\x08\x01\xff\xff\xff\xff"],
+    [
+        b"\0\0\x07\x03",
+        b"\0\0\x0a\x03",
+        b"\0\0\x08\x00",
+        b"\0\0\x08\xff",
+        b"\0\0\x0d\x03",
+        b"",
+        b"\0\0\x08\x01\xff\xff\xff\xff",
+    ],
 )
 def test_foreign_idx_header_is_refused(mnist, tmp_path, header):
     shutil.copytree(mnist, tmp_path / "data")

@@ -34,7 +34,7 @@ def packages(tmp_path: Path) -> Path:
 def test_entry_point_imports_few_modules():
     code = "import sys; before = {*sys.modules}; import mnistgen.cli; print(*sorted({*sys.modules} - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["mnistgen", "mnistgen.cli", "mnistgen.cli.failures"]
+    assert done.stdout.split() == ["mnistgen", "mnistgen.cli", "mnistgen.cli.failures", "mnistgen.memory"]
 
 
 def test_public_names_are_imported_lazily():
@@ -97,6 +97,11 @@ def test_second_interrupt_is_not_deferred():
         ("numpy", "raise OSError(24, 'Too many open files', 'numpy.so')", "numpy.so cannot be used (Too many open"),
         ("onnxruntime", "raise ImportError('x.so: failed to map segment from shared object')", "fit into memory"),
         ("onnxruntime", "raise MemoryError", "fit into memory"),
+        (
+            "PIL",
+            "raise ImportError('x.so: failed to map segment from shared object')",
+            "Pillow does not fit into memory",
+        ),
     ],
 )
 def test_failing_import_is_one_line(packages, folder, package, content, words):

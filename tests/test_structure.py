@@ -17,7 +17,7 @@ FORBIDDEN = {
 PACKAGES_OF_RUNTIME = {"mnistgen", "numpy", "onnxruntime", "PIL", "click"}
 PACKAGES_OF_EXTRAS = {"pyarrow"}
 LAYERS = [
-    ["errors", "interrupts", "forking", "latents", "interpolation"],
+    ["errors", "memory", "interrupts", "forking", "latents", "interpolation"],
     ["validation"],
     ["output", "inference.cpu", "inference.cuda", "inference.onnx_scan", "inference.session"],
     ["manifest"],

@@ -82,3 +82,12 @@ class OutputError(MnistgenError, OSError):
 
 class DeviceWarning(UserWarning):
     """The device "auto" fell back to the CPU although ONNX Runtime is built for the GPU."""
+
+
+def no_memory(what: str) -> DeviceError:
+    """Return the error for a package that does not fit into memory."""
+    return DeviceError(
+        f"{what} does not fit into memory",
+        code="memory-exhausted",
+        remedy="Free memory, or raise the limit on it (ulimit -v)",
+    )

@@ -3,6 +3,8 @@
 import os
 import sys
 
+from mnistgen.memory import is_exhausted
+
 _LONGEST = 1500
 """Maximum length of a line that is not the program's own."""
 
@@ -29,7 +31,7 @@ def report(name: str, error: BaseException) -> int:
     """Report Ctrl-C or a failure of the system and return the exit code; raise any other error again."""
     if isinstance(error, KeyboardInterrupt):
         return fail(name, "Interrupted.", 130)
-    if is_out_of_memory(error):
+    if is_exhausted(error):
         return fail(name, "The memory does not suffice. Generate fewer digits, or raise the limit on memory.", 1)
     if isinstance(error, RecursionError):
         return fail(name, "The input is nested too deeply. Use a file that is not.", 1)
@@ -40,14 +42,6 @@ def report(name: str, error: BaseException) -> int:
     if isinstance(error, OSError):
         return _system_failed(name, error)
     raise error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether memory was exhausted, also while a C library was loaded."""
-    texts = ("failed to map segment", "allocate memory", "bad allocation", "bad_alloc")
-    return isinstance(error, MemoryError) or (
-        isinstance(error, ImportError | OSError) and any(text in str(error) for text in texts)
-    )
 
 
 def is_out_of_threads(error: BaseException) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from mnistgen.dataset.split import BLOCK, Split, records
-from mnistgen.errors import InputError, MissingPackageError
+from mnistgen.errors import InputError, MissingPackageError, no_memory
+from mnistgen.memory import is_exhausted
 from mnistgen.output.images import encode_png
 from mnistgen.validation import shown
 
@@ -45,6 +46,8 @@ def find_kind(name: str) -> Kind:
         if kind.package:
             import_module(kind.package)
     except ImportError as error:
+        if is_exhausted(error):
+            raise no_memory(str(kind.package)) from error
         raise MissingPackageError(
             f"A {name} dataset needs {kind.package}, which cannot be imported ({error})",
             code="package-missing",

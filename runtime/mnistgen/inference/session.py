@@ -10,10 +10,11 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen.errors import ArtifactError, DeviceError, InputError, MissingPackageError
+from mnistgen.errors import ArtifactError, DeviceError, InputError, MissingPackageError, no_memory
 from mnistgen.forking import guard
 from mnistgen.inference.onnx_scan import check_self_contained
 from mnistgen.interrupts import deferred
+from mnistgen.memory import is_exhausted
 from mnistgen.validation import shown
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 Inputs = dict[str, NDArray[np.float32]]
 """Inputs of a run by name, (n, width) each."""
 _WARNING, _FATAL = 2, 4  # log severities of ONNX Runtime
-_NO_MEMORY = "failed to map segment"  # the loader's words
 
 
 def open_session(model: bytes, device: str, threads: int = 1) -> Any:
@@ -123,12 +123,8 @@ def _import_runtime() -> Any:
 
         _ = onnxruntime.InferenceSession  # missing if one of two builds was uninstalled
     except Exception as error:  # a damaged package can raise anything
-        if isinstance(error, MemoryError) or _NO_MEMORY in str(error):
-            raise DeviceError(
-                "ONNX Runtime does not fit into memory",
-                code="runtime-without-memory",
-                remedy="Free memory, or raise the limit on it",
-            ) from error
+        if is_exhausted(error):
+            raise no_memory("ONNX Runtime") from error
         from mnistgen.inference import cuda
 
         raise MissingPackageError(
@@ -166,7 +162,9 @@ def _session(runtime: Any, model: bytes, providers: list[Any], threads: int = 1)
         open_session = _silent(runtime) if providers == [CPU] else runtime.InferenceSession
         session = open_session(model, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no common base class
-        raise _refused(runtime.__version__, str(error)) from error
+        raise (
+            no_memory("ONNX Runtime") if is_exhausted(error) else _refused(runtime.__version__, str(error))
+        ) from error
     if threads > 1:
         _threaded.add(session)
     return session

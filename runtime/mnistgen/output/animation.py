@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistgen.errors import InputError, MissingPackageError
+from mnistgen.output.images import pillow_failed
 
 FORMATS = ("gif", "webp")
 _LARGEST = {"gif": 65_535, "webp": 16_383}
@@ -58,9 +59,7 @@ def _pillow(format: str) -> Any:
     try:
         from PIL import Image, features
     except ImportError as error:
-        raise MissingPackageError(
-            "Pillow is not installed", code="pillow-missing", remedy="Run pip install pillow"
-        ) from error
+        raise pillow_failed(error) from error
     if format == "webp" and not features.check("webp"):
         raise MissingPackageError(
             "This Pillow is built without WebP",

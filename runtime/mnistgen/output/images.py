@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen.errors import MissingPackageError
+from mnistgen.errors import MissingPackageError, MnistgenError, no_memory
+from mnistgen.memory import is_exhausted
 
 COLUMNS = 10
 """Images in a full row of a grid."""
@@ -48,9 +49,7 @@ def encode_png(picture: NDArray[np.uint8], metadata: str | None = None) -> bytes
     try:
         from PIL import Image, PngImagePlugin
     except ImportError as error:
-        raise MissingPackageError(
-            "Pillow is not installed", code="pillow-missing", remedy="Run pip install pillow"
-        ) from error
+        raise pillow_failed(error) from error
     file = io.BytesIO()
     file.name = "picture.png"  # without this suffix, Pillow loads five formats
     texts = PngImagePlugin.PngInfo()
@@ -58,6 +57,13 @@ def encode_png(picture: NDArray[np.uint8], metadata: str | None = None) -> bytes
         texts.add_text("mnistgen", metadata)
     Image.fromarray(picture).save(file, pnginfo=texts)
     return file.getvalue()
+
+
+def pillow_failed(error: ImportError) -> MnistgenError:
+    """Return the error to raise if Pillow cannot be imported."""
+    if is_exhausted(error):
+        return no_memory("Pillow")
+    return MissingPackageError("Pillow is not installed", code="pillow-missing", remedy="Run pip install pillow")
 
 
 def preview(digits: NDArray[np.uint8]) -> str:

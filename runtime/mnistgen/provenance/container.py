@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen.errors import MissingPackageError, MnistgenError, ProvenanceError
+from mnistgen.errors import MnistgenError, ProvenanceError
 from mnistgen.output.animation import DESCRIPTION
+from mnistgen.output.images import pillow_failed
 from mnistgen.output.limits import MOST_PIXELS
 
 if TYPE_CHECKING:
@@ -159,9 +160,7 @@ def _image(content: bytes) -> "Iterator[Image]":
     try:
         from PIL import Image
     except ImportError as error:
-        raise MissingPackageError(
-            "Pillow is not installed", code="pillow-missing", remedy="Run pip install pillow"
-        ) from error
+        raise pillow_failed(error) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # such as those about damaged EXIF data
         warnings.simplefilter("error", Image.DecompressionBombWarning)
