@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from subprocess_helpers import cli_command
+from subprocess_helpers import cli_command, run_in_terminal
 
 import mnistgen
 from mnistgen.output import files as runtime_files
@@ -208,3 +208,45 @@ def test_second_lock_fails(tmp_path):
         with contextlib.suppress(FileNotFoundError):
             assert os.listdir(tmp_path) == []
         tmp_path.mkdir(exist_ok=True)
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+@pytest.mark.parametrize("target", ["pipe", "file", "terminal"])
+def test_name_of_stdout_gets_picture_only(folder, target):
+    words = ("run", "--seed", "1", "--format", "png", "--out", "/dev/stdout")
+    if target == "terminal":
+        code, shown = run_in_terminal(*words)
+        assert (code, "stdout is a terminal" in shown) == (2, True)
+        return
+    with Path("picture").open("wb") as file:
+        stdout = file if target == "file" else subprocess.PIPE
+        done = subprocess.run(cli_command(*words), stdout=stdout, stderr=subprocess.PIPE, check=True)
+    picture = Path("picture").read_bytes() if target == "file" else done.stdout
+    assert (picture[:4], picture[-8:-4]) == (b"\x89PNG", b"IEND")
+    assert b"seed 1" in done.stderr
+
+
+STOPS = """
+import os, signal
+fsync = os.fsync
+def stop(descriptor):
+    os.kill(os.getpid(), signal.SIGTERM)
+    fsync(descriptor)
+os.fsync = stop
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--text", "1", "--boxes", "x.json"),
+        ("walk", "--digits", "3,8", "--frames", "2"),
+        ("manifold", "--side", "2"),
+        ("replay", "drawn.png"),
+    ],
+)
+def test_terminated_command_leaves_no_file(run, folder, words):
+    assert run("--seed", "1", "--out", "drawn.png")[0] == 0
+    done = subprocess.run(cli_command(*words, before=STOPS), capture_output=True, check=False)
+    assert (done.returncode, os.listdir()) == (-signal.SIGTERM, ["drawn.png"])

@@ -1,6 +1,7 @@
 """What the commands share: options, model lookup, output, and how errors are reported (contract C6)."""
 
 import contextlib
+import os
 import re
 import sys
 import warnings
@@ -17,11 +18,25 @@ from mnistgen.output.files import File, check_folder, written_together
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-"""A file to write."""
-EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 STDOUT = Path("-")
 """The name that stands for stdout, if the command accepts it."""
+
+
+class _OutputFile(click.Path):
+    """The path of a file to write; STDOUT if it is another name of stdout, such as /dev/stdout."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, parameter, context)))
+        try:
+            is_stdout = os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+        except (OSError, ValueError, AttributeError):  # no such file, or no stdout
+            return path
+        return STDOUT if is_stdout and path != Path(os.devnull) else path
+
+
+FILE = _OutputFile(path_type=Path, dir_okay=False)
+"""A file to write."""
+EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 device_option = click.option(
     "--device", default="auto", show_default=True, help="Device to run on: auto, cpu, or gpu (cuda is a synonym)."
