@@ -124,6 +124,23 @@ def test_dataset_rejects_wrong_types(cgan, folder, code, arguments):
     assert (caught.value.code, list(folder.iterdir())) == (code, [])
 
 
+def test_dataset_rejects_nested_json(cgan, folder):
+    (folder / "digits").mkdir()
+    (folder / "digits" / "dataset.json").write_text(NESTED)
+    with pytest.raises(mnistgen.OutputError) as caught:
+        write(cgan, folder / "digits")
+    assert caught.value.code == "output-exists"
+
+
+def test_provenance_rejects_nested_json(folder):
+    picture = np.zeros((28, 28), np.uint8)
+    for value in ("[" * 40_000 + "]" * 40_000, "1" * 5000):
+        (folder / "x.png").write_bytes(mnistgen.encode_png(picture, f'{{"mnistgen": "0.1.0", "schema": {value}}}'))
+        with pytest.raises(mnistgen.ProvenanceError) as caught:
+            provenance.read(folder / "x.png")
+        assert caught.value.code == "provenance-damaged"
+
+
 def test_text_rejects_huge_integer(cgan):
     with pytest.raises(mnistgen.InputError, match="text is too large"):
         cgan.text(HUGE)

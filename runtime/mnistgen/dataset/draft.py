@@ -153,7 +153,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in the file; empty if it holds none."""
     try:
         read = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, RecursionError, ValueError):
         return {}
     return read if isinstance(read, dict) else {}
 

@@ -86,7 +86,7 @@ class Engine:
             raise DeviceError(
                 f"No thread can be started ({error})",
                 code="threads-unavailable",
-                remedy="Raise the limits on processes and memory (ulimit -u and -v), or load the model with threads=1",
+                remedy="Raise the limits on processes and memory (ulimit -u, -v), or load the model with fewer threads",
             ) from error
         for _ in drawn:  # raise the exceptions of the threads
             pass
