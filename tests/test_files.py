@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from file_race import has_namespaces, race
 from subprocess_helpers import cli_command, run_in_terminal
 
 import mnistgen
@@ -250,3 +251,10 @@ def test_terminated_command_leaves_no_file(run, folder, words):
     assert run("--seed", "1", "--out", "drawn.png")[0] == 0
     done = subprocess.run(cli_command(*words, before=STOPS), capture_output=True, check=False)
     assert (done.returncode, os.listdir()) == (-signal.SIGTERM, ["drawn.png"])
+
+
+@pytest.mark.skipif(not has_namespaces(), reason="needs process namespaces")
+def test_containers_write_into_one_folder(tmp_path):
+    for _ in range(2):
+        assert race(tmp_path) == []
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]

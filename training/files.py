@@ -77,25 +77,37 @@ def locked(folder: Path) -> Iterator[None]:
 def _write_new(path: Path, content: bytes, target: Path) -> None:
     """Create the file, with the mode and owner of `target` if that exists, and wait until the disk has it."""
     with path.open("xb") as file:  # O_EXCL: fails if there is such a file or symbolic link
-        if os.name == "posix":
-            with contextlib.suppress(OSError):  # no target; or its owner may not be kept
-                former = target.stat()
+        if os.name == "posix" and target.exists():
+            former = target.stat()
+            for user in (former.st_uid, -1):  # the group may be kept even if the user may not
+                with contextlib.suppress(OSError):
+                    os.fchown(file.fileno(), user, former.st_gid)
+            with contextlib.suppress(OSError):  # not every file system has modes
                 os.fchmod(file.fileno(), stat.S_IMODE(former.st_mode) & 0o777)
-                os.fchown(file.fileno(), former.st_uid, former.st_gid)
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        _sync(file.fileno())
+
+
+def _sync(descriptor: int) -> None:
+    """Wait until the disk has the content of an open file."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # this file system cannot
+            raise
 
 
 def _sync_folder(folder: Path) -> None:
     """Flush renames in `folder` to the disk."""
     if os.name == "nt":  # Windows cannot open folders
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError):  # the files are in place
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
