@@ -94,12 +94,16 @@ def system(monkeypatch):
 def packages(tmp_path, monkeypatch):
     """A function that installs fake packages that own `file`, in a folder first on `sys.path`."""
 
+    import onnxruntime  # noqa: F401 - before the fakes hide it
+
     def install(*names, folder="site-packages", file="onnxruntime/__init__.py"):
         for name in names:
             info = tmp_path / folder / f"{name.replace('-', '_')}-1.0.dist-info"
             info.mkdir(parents=True)
             (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
             (info / "RECORD").write_text(f"{file},,\n")
+            (tmp_path / folder / file).parent.mkdir(exist_ok=True)
+            (tmp_path / folder / file).touch()  # Python 3.12 and later leave out files that do not exist
         monkeypatch.syspath_prepend(tmp_path / folder)
 
     return install
