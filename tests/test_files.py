@@ -70,7 +70,12 @@ def test_planted_link_is_not_followed(tmp_path, monkeypatch, replace):
     monkeypatch.setattr(os, "getpid", lambda: 7)
     victim = tmp_path / "victim"
     victim.write_bytes(b"mine")
-    for name in (".mnistgen-7.part", f".mnistgen-{bytes(8).hex()}.part", ".x.part"):
+    for name in (
+        ".mnistgen-7.part",
+        f".mnistgen-{bytes(8).hex()}.part",
+        f".mnistgen-training-{bytes(8).hex()}.part",
+        ".x.part",
+    ):
         (tmp_path / name).symlink_to(victim)
     with pytest.raises(OSError, match="File exists"):
         replace(tmp_path / "x", b"theirs")
@@ -258,3 +263,14 @@ def test_containers_write_into_one_folder(tmp_path):
     for _ in range(2):
         assert race(tmp_path) == []
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_lock_deletes_only_own_temporary_files(tmp_path):
+    from training.files import locked
+
+    (tmp_path / "weights").mkdir()
+    for name in (".mnistgen-training-1.part", "weights/.mnistgen-training-2.part", ".mnistgen-3.part", "x.part"):
+        (tmp_path / name).touch()
+    with locked(tmp_path):
+        found = sorted(path.name for path in tmp_path.rglob("*.part"))
+    assert found == ([".mnistgen-3.part", "x.part"] if sys.platform != "win32" else found)

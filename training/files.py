@@ -8,8 +8,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-_PART = ".mnistgen-*.part"
-"""Names of temporary files."""
+_PART = ".mnistgen-training-*.part"
+"""Names of temporary files; mnistgen's own differ, because they are written without a lock."""
 
 
 def replace_files(contents: dict[Path, bytes]) -> None:
