@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,10 @@ def training_files():
     return files
 
 
-replacers = pytest.mark.parametrize("replace", [replace_in_runtime, replace_in_training])
+needs_training = pytest.mark.skipif(not find_spec("torch"), reason="needs the packages of training")
+replacers = pytest.mark.parametrize(
+    "replace", [replace_in_runtime, pytest.param(replace_in_training, marks=needs_training)]
+)
 
 
 @pytest.fixture
@@ -210,6 +214,7 @@ def test_boxes_beside_picture_on_stdout(folder):
     assert [box["digit"] for box in json.loads(Path("x.json").read_text())["digits"]] == [1, 2]
 
 
+@needs_training
 @posix
 def test_second_lock_fails(tmp_path):
     for first, second in itertools.product((runtime_files.locked, training_files().locked), repeat=2):
@@ -269,6 +274,7 @@ def test_containers_write_into_one_folder(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
 
 
+@needs_training
 def test_lock_deletes_only_own_temporary_files(tmp_path):
     (tmp_path / "weights").mkdir()
     for name in (".mnistgen-training-1.part", "weights/.mnistgen-training-2.part", ".mnistgen-3.part", "x.part"):

@@ -296,8 +296,8 @@ def test_close_waits_for_running_threads():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("verify", [False, True])
-def test_fork_while_threads_draw(verify):
+@pytest.mark.parametrize(("model", "verify"), [("gan", False), ("vae", True)])
+def test_fork_while_threads_draw(model, verify):
     code = f"""
 import os, threading, time, warnings
 warnings.simplefilter("ignore")
@@ -308,8 +308,8 @@ def draw(generator, stop):
         for n in (1, 40):
             generator.generate(n, verify={verify})
 
-for delay in range(8):
-    generator, stop = mnistgen.load("gan", device="cpu", threads=2), threading.Event()
+for delay in range(6):
+    generator, stop = mnistgen.load({model!r}, device="cpu", threads=2), threading.Event()
     threads = [threading.Thread(target=draw, args=(generator, stop)) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -324,7 +324,7 @@ for delay in range(8):
     for thread in threads:
         thread.join()
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
