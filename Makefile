@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 OLDEST := $(VENV)-oldest
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test coverage fuzz test-oldest check lint types format docs docs-serve examples clean
+.PHONY: help demo test coverage fuzz faults test-oldest check lint types format docs docs-serve examples clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -24,6 +24,11 @@ coverage: $(VENV)/test-ready  ## Run all tests and print the coverage of each pa
 
 fuzz: $(VENV)/test-ready  ## Run the fuzz tests with 10,000 random examples each
 	MNISTGEN_FUZZ=fuzz $(BIN)/python -m pytest $(PARALLEL) tests/test_fuzz.py
+
+faults: $(VENV)/test-ready  ## Interrupt commands and race writers many times (Linux)
+	$(BIN)/python tests/interrupt_storm.py 160
+	$(BIN)/python tests/dataset_race.py 250
+	$(BIN)/python tests/file_race.py 40
 
 test-oldest: $(OLDEST)/ready  ## Test the runtime with the oldest supported packages (downloads them)
 	$(OLDEST)/bin/python -m pytest $$(grep -LE '^(from|import) (torch|training|export|onnx)' tests/test_*.py)
