@@ -89,8 +89,8 @@ def test_second_interrupt_is_not_deferred():
 @pytest.mark.parametrize(
     ("package", "content", "words"),
     [
-        ("numpy", "raise ImportError('libx.so: failed to map segment from shared object')", "memory does not suffice"),
-        ("click", "raise MemoryError", "memory does not suffice"),
+        ("numpy", "raise ImportError('libx.so: failed to map segment from shared object')", "Memory is exhausted"),
+        ("click", "raise MemoryError", "Memory is exhausted"),
         ("click", "raise ImportError('No module named click')", "Reinstall mnistgen"),
         ("numpy", "raise RecursionError('maximum recursion depth exceeded')", "nested too deeply"),
         ("numpy", "raise RuntimeError('can\\'t start new thread')", "ulimit -u"),

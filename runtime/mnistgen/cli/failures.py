@@ -32,7 +32,7 @@ def report(name: str, error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return fail(name, "Interrupted.", 130)
     if is_exhausted(error):
-        return fail(name, "The memory does not suffice. Generate fewer digits, or raise the limit on memory.", 1)
+        return fail(name, "Memory is exhausted. Generate fewer digits, or raise the memory limit.", 1)
     if isinstance(error, RecursionError):
         return fail(name, "The input is nested too deeply. Use a file that is not.", 1)
     if is_out_of_threads(error):
