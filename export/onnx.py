@@ -14,14 +14,14 @@ from export.artifacts import (
     write_artifacts,
 )
 from export.build import build_model
-from export.graphs.models import SHIPPED, base_model
+from export.graphs.models import base_model
+from export.options import chosen_models, model_options
 
 _FOLDER = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--all", "every", is_flag=True, help="Export all models.")
-@click.option("--model", "names", multiple=True, type=click.Choice(SHIPPED), help="Model to export; repeatable.")
+@model_options("export")
 @click.option(
     "--checkpoints", type=_FOLDER, default="checkpoints", show_default=True, help="Folder of finished trainings."
 )
@@ -39,12 +39,11 @@ def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path
       python -m export.onnx --all
       python -m export.onnx --model cgan
     """
-    if every == bool(names):
-        raise click.UsageError(f"Give either --all, or --model with one of {', '.join(SHIPPED)}.")
+    chosen = chosen_models(every, names)
     click.get_current_context().with_resource(locked_artifacts(artifacts))
     contents: dict[Path, bytes] = {}
     models = read_models(artifacts)
-    for name in SHIPPED if every else dict.fromkeys(names):
+    for name in chosen:
         found = weights.find(base_model(name), checkpoints, artifacts)
         click.echo(
             f"{name}: weights from {found.path} ({found.facts['recipe']} recipe, {found.facts['epochs']} epochs)"

@@ -1,4 +1,4 @@
-"""Run commands in a child process with a pseudo-terminal, or with a limit on the size of files."""
+"""Run code or commands in a child process, with a pseudo-terminal, or with a limit on the size of files."""
 
 import contextlib
 import os
@@ -9,6 +9,11 @@ import pytest
 
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 needs_file_size_limit = pytest.mark.skipif(sys.platform == "win32", reason="needs limits on file size")
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a new process; raise CalledProcessError if it fails."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
 
 def cli_command(*arguments: str, before: str = "", name: str = "mnistgen") -> list[str]:

@@ -16,6 +16,7 @@ from subprocess_helpers import (
     needs_file_size_limit,
     needs_terminal,
     run_in_terminal,
+    run_python,
     run_with_file_size_limit,
 )
 
@@ -215,7 +216,7 @@ def test_single_digit_imports_few_modules(folder):
         "print(*sorted(name for name in sys.modules if name.startswith('mnistgen')))\n"
         "print(*{'zipfile', 'xml', 'PIL.WebPImagePlugin', 'concurrent.futures'} & {*sys.modules})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_python(code)
     own, others = done.stdout.splitlines()
     needed = (
         "cli cli.failures cli.run cli.shared errors forking generator inference inference.cpu inference.engine "

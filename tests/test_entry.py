@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from interrupt_storm import storm
-from subprocess_helpers import cli_command
+from subprocess_helpers import cli_command, run_python
 
 import mnistgen
 from mnistgen.inference import session
@@ -33,7 +33,7 @@ def packages(tmp_path: Path) -> Path:
 
 def test_entry_point_imports_few_modules():
     code = "import sys; before = {*sys.modules}; import mnistgen.cli; print(*sorted({*sys.modules} - before))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_python(code)
     assert done.stdout.split() == ["mnistgen", "mnistgen.cli", "mnistgen.cli.failures", "mnistgen.memory"]
 
 
@@ -44,7 +44,7 @@ def test_public_names_are_imported_lazily():
         "assert load is mnistgen.load and mnistgen.errors.InputError is InputError\n"
         "print(hasattr(mnistgen, 'absent'), hasattr(mnistgen, '__absent__'))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_python(code)
     assert done.stdout == "False False\n"
 
 

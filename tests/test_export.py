@@ -116,6 +116,14 @@ def test_files_describe_themselves(name):
     assert not any(tensor.external_data for tensor in model.graph.initializer)
 
 
+@pytest.mark.parametrize("main", [command.main, quality.main])
+@pytest.mark.parametrize("options", [[], ["--all", "--model", "cgan"]])
+def test_all_excludes_model(tmp_path, main, options):
+    done = CliRunner().invoke(main, [*options, "--artifacts", str(tmp_path / "artifacts")])
+    assert (done.exit_code, done.output.count("Give either --all, or --model")) == (2, 1)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_files_hold_no_paths_or_stack_traces(name):
     model = onnx.load(ARTIFACTS / f"{name}.onnx")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import MODELS, ROOT
 from PIL import Image
+from subprocess_helpers import run_python
 
 import mnistgen
 from mnistgen.inference import engine
@@ -28,7 +29,7 @@ def test_public_names():
 
 def test_import_loads_no_runtime_or_pillow():
     code = "import sys, mnistgen.cli; print([m for m in ('onnxruntime', 'PIL', 'torch', 'onnx') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_python(code)
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 

@@ -1,12 +1,11 @@
 """Walks and manifolds in Python: interpolation between latents and labels."""
 
-import subprocess
-import sys
 from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
 import pytest
+from subprocess_helpers import run_python
 
 import mnistgen
 from mnistgen import interpolation
@@ -169,5 +168,5 @@ import sys, mnistgen
 mnistgen.load("vae").generate()
 print({"mnistgen.walk", "mnistgen.interpolation", "statistics"} & {*sys.modules})
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_python(code)
     assert done.stdout == "set()\n"

@@ -14,7 +14,8 @@ from export import weights
 from export.artifacts import locked_artifacts, manifest_bytes, read_models, read_verifier, write_artifacts
 from export.build import temporary_generator
 from export.errors import ExportError
-from export.graphs.models import GRAPHS, SHIPPED, base_model
+from export.graphs.models import GRAPHS, base_model
+from export.options import chosen_models, model_options
 from export.quality.certificate import SEEDS, References, Summary, certificate, summarize
 from export.quality.evaluate import VERSION, Reference, Sizes, load_evaluator, measure, measure_real_data
 from export.quality.likelihood import likelihood
@@ -25,8 +26,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()
-@click.option("--all", "every", is_flag=True, help="Certify all models.")
-@click.option("--model", "names", multiple=True, type=click.Choice(SHIPPED), help="Model to certify; repeatable.")
+@model_options("certify")
 @click.option("--artifacts", type=_FOLDER, default="artifacts", show_default=True, help="Folder of models and weights.")
 @click.option("--data", "mnist", type=_FOLDER, default="data", show_default=True, help="Folder of MNIST.")
 def main(every: bool, names: tuple[str, ...], artifacts: Path, mnist: Path) -> None:
@@ -43,10 +43,9 @@ def main(every: bool, names: tuple[str, ...], artifacts: Path, mnist: Path) -> N
       python -m export.quality --all
       python -m export.quality --model cgan
     """
-    if every == bool(names):
-        raise click.UsageError(f"Use either --all or --model with one of {', '.join(SHIPPED)}.")
+    chosen = chosen_models(every, names)
     click.get_current_context().with_resource(locked_artifacts(artifacts))
-    missed = certify(list(SHIPPED) if every else list(dict.fromkeys(names)), artifacts, mnist)
+    missed = certify(chosen, artifacts, mnist)
     if missed:
         raise ExportError(f"Missed thresholds: {', '.join(missed)}.")
 

@@ -41,11 +41,10 @@ _Text = Annotated[str, text(1000)]
 _Version = Annotated[int, whole(0, 1000)]
 
 
-@dataclass(frozen=True)
-class Model:
-    """A shipped model, as the manifest describes it; raises ValueError if a value is invalid."""
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A shipped ONNX file, as the manifest describes it; raises ValueError if a value is invalid."""
 
-    name: Annotated[str, matches(MODEL_NAME)]
     file: _Text
     """Name of the ONNX file, next to the manifest."""
     sha256: _Sha256
@@ -56,12 +55,6 @@ class Model:
     """Shape of each float32 input; "N" is the free batch size."""
     outputs: _Shapes
     """Shape of each float32 output."""
-    latent_size: Annotated[int, whole(1, 65_537)]
-    """Size of a latent."""
-    classes: Annotated[int, one_of(0, 10)]
-    """Number of labels; 0 for unconditional models."""
-    value_range: Annotated[list[float], several(number(0, 1), 2, 2)]
-    """Smallest and largest value of a pixel."""
     opset: _Version
     ir_version: _Version
     training_data: _Text
@@ -75,6 +68,22 @@ class Model:
     """Command, device and final metrics of the training."""
     verification: _Facts
     """Largest difference between ONNX Runtime and PyTorch at export."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Artifact):
+    """A shipped model."""
+
+    name: Annotated[str, matches(MODEL_NAME)]
+    latent_size: Annotated[int, whole(1, 65_537)]
+    """Size of a latent."""
+    classes: Annotated[int, one_of(0, 10)]
+    """Number of labels; 0 for unconditional models."""
+    value_range: Annotated[list[float], several(number(0, 1), 2, 2)]
+    """Smallest and largest value of a pixel."""
     precision: Annotated[str, one_of("float32", "int8")] = "float32"
     """Arithmetic of the model: "float32", or "int8" if its convolutions are quantized."""
     flops: Annotated[int, whole(0, 2**63)] = 0
@@ -82,33 +91,13 @@ class Model:
     quality: _Facts = field(default_factory=dict)
     """Quality certificate; empty if there is none."""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
 
+@dataclass(frozen=True, kw_only=True)
+class Verifier(Artifact):
+    """The classifier that reads digits back (`mnistgen.verify`)."""
 
-@dataclass(frozen=True)
-class Verifier:
-    """The classifier that reads digits back (`mnistgen.verify`), described like a model."""
-
-    file: _Text
-    sha256: _Sha256
-    bytes: _Bytes
-    inputs: _Shapes
-    outputs: _Shapes
-    opset: _Version
-    ir_version: _Version
-    training_data: _Text
-    recipe: _Text
-    epochs: _Epochs
-    git_revision: _Text
-    weights_sha256: _Text
-    training: _Facts
-    verification: _Facts
     test_accuracy: Annotated[float, number(0, 1)]
     """Accuracy on MNIST's test set."""
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 class ModelSource(Protocol):
@@ -184,8 +173,8 @@ class Manifest:
             )
         return self.models[name]
 
-    def read_bytes(self, model: Model | Verifier) -> bytes:
-        """Return the bytes of the model's ONNX file.
+    def read_bytes(self, model: Artifact) -> bytes:
+        """Return the bytes of the ONNX file of a model or of the verifier.
 
         Raises:
             ArtifactError: The file cannot be read, or its SHA-256 is not the manifest's.

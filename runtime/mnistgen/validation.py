@@ -112,7 +112,7 @@ def matrix(name: str, value: ArrayLike, width: int, *, code: str) -> NDArray[np.
 
 
 def allocate(n: int) -> NDArray[np.uint8]:
-    """Return an uninitialised array for `n` images (n, 28, 28).
+    """Return an uninitialized array for `n` images (n, 28, 28).
 
     Raises:
         InputError: They do not fit into memory.
