@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from conftest import ROOT
 
 import mnistgen
+from mnistgen.manifest import Model
 
 MKDOCS = ("mkdocs", "material", "mkdocstrings_handlers")
 pytestmark = pytest.mark.skipif(
@@ -110,6 +112,11 @@ def test_api_page_has_all_public_names(site, pages):
     assert "mnistgen.__version__" in page.text
     assert [name for name in documented if name.startswith("_")] == []
     assert ">>>" not in page.text
+
+
+def test_api_page_has_all_fields(site, pages):
+    ids = pages[site / "api.html"].ids
+    assert {f"mnistgen.manifest.Model.{each.name}" for each in fields(Model)} <= {*ids}
 
 
 def test_files_outside_docs_are_published(site, pages):

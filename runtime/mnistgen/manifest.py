@@ -43,7 +43,7 @@ _Version = Annotated[int, whole(0, 1000)]
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """A shipped ONNX file, as the manifest describes it; raises ValueError if a value is invalid."""
+    """An ONNX file, as the manifest describes it; raises ValueError if a value is invalid."""
 
     file: _Text
     """Name of the ONNX file, next to the manifest."""
@@ -75,7 +75,7 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True)
 class Model(Artifact):
-    """A shipped model."""
+    """A model: one that ships, or your own."""
 
     name: Annotated[str, matches(MODEL_NAME)]
     latent_size: Annotated[int, whole(1, 65_537)]
