@@ -64,8 +64,8 @@ class OnGpu:
     def io_binding(self):
         return self._made.io_binding()
 
-    def run_with_iobinding(self, binding):
-        self._made.run_with_iobinding(binding)
+    def run_with_iobinding(self, binding, options):
+        self._made.run_with_iobinding(binding, options)
 
 
 LIBRARY = "/site-packages/onnxruntime/capi/libonnxruntime_providers_cuda.so"

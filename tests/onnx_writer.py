@@ -5,8 +5,9 @@ values. Field numbers are those of onnx.proto.
 """
 
 import struct
+from collections.abc import Sequence
 
-FLOAT, INT64, DOUBLE = 1, 7, 11
+FLOAT, INT64, BOOL, DOUBLE = 1, 7, 9, 11
 
 
 def varint(value: int) -> bytes:
@@ -30,7 +31,8 @@ def message(*fields: tuple[int, int | str | bytes]) -> bytes:
 
 
 def tensor(name: str, dims: list[int], values: list[float], kind: int = FLOAT, *more: tuple[int, int | bytes]) -> bytes:
-    raw = struct.pack(f"<{len(values)}{'q' if kind == INT64 else 'f'}", *values)
+    code = {INT64: "q", BOOL: "?"}.get(kind, "f")
+    raw = struct.pack(f"<{len(values)}{code}", *values)
     return message(*((1, size) for size in dims), (2, kind), (8, name), (9, raw), *more)
 
 
@@ -56,6 +58,17 @@ def node(operator: str, inputs: list[str], outputs: list[str], *attributes: byte
     return message(*names, (4, operator), *((5, each) for each in attributes))
 
 
+def graph(
+    nodes: list[bytes],
+    inputs: list[bytes],
+    outputs: list[bytes],
+    tensors: Sequence[bytes] = (),
+    *more: tuple[int, bytes],
+) -> bytes:
+    fields = [*((1, each) for each in nodes), (2, "graph"), *((5, each) for each in tensors)]
+    return message(*fields, *((11, each) for each in inputs), *((12, each) for each in outputs), *more)
+
+
 def model(
     nodes: list[bytes],
     inputs: list[bytes],
@@ -65,7 +78,7 @@ def model(
     *graph_fields: tuple[int, bytes],
 ) -> bytes:
     """Return an ONNX file of IR version 8 and opset 18."""
-    fields = [*((1, each) for each in nodes), (2, "graph"), *((5, each) for each in tensors)]
-    fields += [*((11, each) for each in inputs), *((12, each) for each in outputs), *graph_fields]
     properties = [(14, message((1, key), (2, value))) for key, value in metadata.items()]
-    return message((1, 8), (7, message(*fields)), (8, message((1, ""), (2, 18))), *properties)
+    return message(
+        (1, 8), (7, graph(nodes, inputs, outputs, tensors, *graph_fields)), (8, message((1, ""), (2, 18))), *properties
+    )

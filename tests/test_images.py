@@ -24,6 +24,38 @@ def test_scale_enlarges_pixels():
     np.testing.assert_array_equal(images.grid(DIGITS[:2], 3), images.grid(DIGITS[:2]).repeat(3, 0).repeat(3, 1))
 
 
+def test_one_image_is_enough():
+    np.testing.assert_array_equal(mnistgen.grid(DIGITS[3]), DIGITS[3])
+    assert mnistgen.encode_png(DIGITS[3:4]) == mnistgen.encode_png(DIGITS[3])
+
+
+@pytest.mark.parametrize(
+    ("code", "call"),
+    [
+        ("invalid-image", lambda: mnistgen.grid("digits")),
+        ("invalid-image", lambda: mnistgen.grid([[0]])),
+        ("invalid-image", lambda: mnistgen.grid(DIGITS[0, 0])),
+        ("invalid-image", lambda: mnistgen.grid(DIGITS[:0])),
+        ("invalid-image", lambda: mnistgen.grid(DIGITS / 255)),
+        ("invalid-layout", lambda: mnistgen.grid(DIGITS, 0)),
+        ("invalid-layout", lambda: mnistgen.grid(DIGITS, 1.5)),
+        ("invalid-layout", lambda: mnistgen.grid(DIGITS, columns="10")),
+        ("invalid-layout", lambda: mnistgen.grid(DIGITS, columns=-1)),
+        ("too-large", lambda: mnistgen.grid(DIGITS, 1000)),
+        ("invalid-image", lambda: mnistgen.encode_png(None)),
+        ("invalid-image", lambda: mnistgen.encode_png(DIGITS)),
+        ("invalid-image", lambda: mnistgen.encode_png(DIGITS[0].astype(int))),
+        ("too-large", lambda: mnistgen.encode_png(np.zeros((10_000, 10_000), np.uint8))),
+        ("invalid-metadata", lambda: mnistgen.encode_png(DIGITS[0], 5)),
+        ("invalid-metadata", lambda: mnistgen.encode_png(DIGITS[0], b"text")),
+    ],
+)
+def test_invalid_pictures(code, call):
+    with pytest.raises(mnistgen.InputError) as caught:
+        call()
+    assert caught.value.code == code
+
+
 def test_preview_fits_terminal_width(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "90")

@@ -21,6 +21,7 @@ LAYERS = [
     ["validation"],
     ["output", "inference.cpu", "inference.cuda", "inference.onnx_scan", "inference.session"],
     ["manifest"],
+    ["inference.deadline"],
     ["inference.engine", "model_file", "request", "text"],
     ["verify", "walk"],
     ["generator"],

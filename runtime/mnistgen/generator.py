@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from mnistgen.errors import DeviceWarning
 from mnistgen.forking import guard
 from mnistgen.inference.engine import Engine, MakeInputs
-from mnistgen.inference.session import Inputs
+from mnistgen.inference.session import MOST_RUN_SECONDS, RUN_SECONDS, Inputs
 from mnistgen.manifest import Manifest, Model, ModelSource, artifacts_folder
 from mnistgen.request import Request, decode_inputs
-from mnistgen.validation import Integers, allocate, check_path, integer
+from mnistgen.validation import Integers, allocate, check_path, integer, seconds
 
 if TYPE_CHECKING:
     from mnistgen.text import Text
@@ -79,20 +79,29 @@ class Generator:
             warnings.warn(text, DeviceWarning, stacklevel=3)  # the caller of `load`
 
     @classmethod
-    def from_file(cls, path: str | Path, *, device: str = "auto", threads: int | None = None) -> "Generator":
+    def from_file(
+        cls, path: str | Path, *, device: str = "auto", threads: int | None = None, timeout: float = RUN_SECONDS
+    ) -> "Generator":
         """Load a trusted ONNX file of your own that fulfils the file contract (docs/contract.md).
 
         Its inputs, output and metadata are checked, and two digits are drawn on the CPU.
 
+        Args:
+            path: The ONNX file.
+            device: As in `load`.
+            threads: As in `load`.
+            timeout: Seconds that a run of the model, which draws up to 16 images, may take.
+
         Raises:
-            ArtifactError: The file does not fulfil the contract. Otherwise as `load`.
+            ArtifactError: The file does not fulfil the contract, or a run takes longer than `timeout`. Otherwise as
+                `load`.
 
         >>> gen = mnistgen.Generator.from_file("mine.onnx")
         """
         from mnistgen.model_file import ModelFile  # lazy: shipped models do not need it
 
         _import_pool()
-        file = ModelFile(check_path("path", path))
+        file = ModelFile(check_path("path", path), seconds("timeout", timeout, MOST_RUN_SECONDS))
         generator = cls(file, file.only.name, device, threads)
         generator._repr = f"mnistgen.Generator.from_file({str(path)!r}, device={device!r})"
         return generator

@@ -103,6 +103,10 @@ class Verifier(Artifact):
 class ModelSource(Protocol):
     """Where a generator gets its model from: the manifest, or an ONNX file of your own."""
 
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a run may take; None if the model is trusted to end."""
+
     def model(self, name: str) -> Model:
         """Return the facts about the model `name`."""
 
@@ -122,6 +126,8 @@ class Manifest:
     Raises:
         ArtifactError: The manifest is missing, damaged, or has another major schema version.
     """
+
+    timeout = None
 
     def __init__(self, folder: Path):
         self.folder = folder

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from mnistgen.errors import ArtifactError
-from mnistgen.inference.session import check_images, open_session, run_session
+from mnistgen.inference.deadline import run_within
+from mnistgen.inference.session import RUN_SECONDS, check_images, open_session, run_session
 from mnistgen.latents import latents, one_hot
 from mnistgen.manifest import SCHEMA, Manifest, Model, artifacts_folder, check_size
 from mnistgen.validation import MODEL_NAME, matches, same_major
@@ -27,20 +28,23 @@ class ModelFile:
 
     Args:
         path: The ONNX file.
+        timeout: Seconds that a run may take.
 
     Raises:
-        ArtifactError: The file cannot be read, ONNX Runtime cannot open it, or it breaks contract C2.
+        ArtifactError: The file cannot be read, ONNX Runtime cannot open it, it breaks contract C2, or a run takes
+            longer than `timeout`.
         MissingPackageError: ONNX Runtime is not installed.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, timeout: float = RUN_SECONDS):
         self.path = path
+        self.timeout = timeout
         data = self._read()
         try:
             session = open_session(data, "cpu")
             self.only = _describe(path, data, session)
             """Facts about the model."""
-            _try(session, self.only)
+            _try(session, self.only, timeout)
         except UnicodeDecodeError as error:
             raise self._invalid("its names or metadata are not UTF-8") from error
         except _ContractError as error:
@@ -167,13 +171,15 @@ def _check_shapes(what: str, given: list[Any], expected: dict[str, list[str | in
         raise _ContractError(f"its {what} are {_short(found, 200)}; expected {wanted}")
 
 
-def _try(session: Any, model: Model) -> None:
+def _try(session: Any, model: Model, timeout: float) -> None:
     """Draw two digits and check that their values are finite and in [0, 1]."""
     inputs = {"z": latents(2, model.latent_size, seed=0)}
     if model.classes:
         inputs["label"] = one_hot(np.arange(2), model.classes)
     try:
-        images = run_session(session, inputs)
+        images = run_within(timeout, run_session, session, inputs, model.name)
+    except ArtifactError:
+        raise
     except Exception as error:  # onnxruntime's exceptions have no common base class
         raise _ContractError(f"it fails to draw two digits ({_short(str(error), 200)})") from error
     check_images(images, 2, model.name)

@@ -46,6 +46,19 @@ def integer(name: str, value: SupportsIndex, end: int, *, code: str, least: int 
     return number
 
 
+def seconds(name: str, value: float, most: float) -> float:
+    """Return a length of time; raise InputError if it is not a number above 0 and at most `most`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = 0.0
+    if isinstance(value, str) or not 0 < number <= most:
+        raise InputError(
+            f"{name} is {shown(value)}; expected a number of seconds above 0, at most {most:,}", code="invalid-timeout"
+        )
+    return number
+
+
 def shown(value: object) -> str:
     """Return a short representation of an invalid argument for an error."""
     if isinstance(value, int) and abs(value) >= 2**128:
@@ -109,6 +122,21 @@ def matrix(name: str, value: ArrayLike, width: int, *, code: str) -> NDArray[np.
     if not (np.abs(array) <= _LARGEST).all():
         raise InputError(f"{name} holds values that are not finite or beyond ±{_LARGEST:,}", code=code)
     return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def grey_levels(name: str, value: object, most: int | None = None) -> NDArray[np.uint8]:
+    """Return one image (height, width) or several (n, height, width) as (n, height, width).
+
+    Raises:
+        InputError: `value` is no such array of uint8, is empty, or holds more than `most` images.
+    """
+    expected = f"expected a uint8 array of shape (height, width) or ({most or 'n'}, height, width)"
+    if not isinstance(value, np.ndarray):
+        raise InputError(f"{name} is {shown(value)}; {expected}", code="invalid-image")
+    images = value[None] if value.ndim == 2 else value
+    if images.dtype != np.uint8 or images.ndim != 3 or not images.size or (most and len(images) > most):
+        raise InputError(f"{name} is a {value.dtype} array of shape {value.shape}; {expected}", code="invalid-image")
+    return images
 
 
 def allocate(n: int) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from mnistgen.cli.shared import (
     device_option,
     find_model,
     json_option,
+    timeout_option,
 )
 from mnistgen.errors import InputError, UnknownModelError
 from mnistgen.generator import Generator
@@ -30,9 +31,12 @@ from mnistgen.provenance.replay import Replay, replay
 @click.argument("file", type=EXISTING_FILE)
 @click.option("--out", type=FILE, help="File to write, or - for stdout.  [default: FILE-replay, next to FILE]")
 @click.option("--model-path", type=EXISTING_FILE, help="The ONNX file that drew it, if it was one of your own.")
+@timeout_option
 @device_option
 @json_option
-def command(file: Path, out: Path | None, model_path: Path | None, device: str, as_json: bool) -> None:
+def command(
+    file: Path, out: Path | None, model_path: Path | None, timeout: float | None, device: str, as_json: bool
+) -> None:
     """Draw a file of mnistgen again and compare; fail if the model, the version or a pixel differs.
 
     \b
@@ -47,7 +51,7 @@ def command(file: Path, out: Path | None, model_path: Path | None, device: str, 
     if path != STDOUT and path.exists() and path.samefile(file):
         raise InputError(f"--out is {path}; expected another file than the original", code="output-is-input")
     check_target(path, binary=True)
-    source, model = _find(record, model_path)
+    source, model = _find(record, model_path, timeout)
     again = replay(file, record, Generator(source, model.name, device))
     deliver(again.content, path)
     _report(path, again, as_json)
@@ -55,9 +59,9 @@ def command(file: Path, out: Path | None, model_path: Path | None, device: str, 
         raise click.ClickException(f"{file} and its replay differ: {'; '.join(again.differences)}.")
 
 
-def _find(record: AnyRecord, path: Path | None) -> tuple[ModelSource, Model]:
+def _find(record: AnyRecord, path: Path | None, timeout: float | None) -> tuple[ModelSource, Model]:
     try:
-        return find_model(record.model, path)
+        return find_model(record.model, path, timeout)
     except UnknownModelError as error:
         raise UnknownModelError(
             f"The model {record.model} does not ship with mnistgen",

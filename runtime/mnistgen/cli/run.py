@@ -24,6 +24,7 @@ from mnistgen.cli.shared import (
     no_metadata_option,
     parse_digits,
     quiet_option,
+    timeout_option,
 )
 from mnistgen.errors import InputError
 from mnistgen.generator import Generator
@@ -43,6 +44,7 @@ class Options(NamedTuple):
 
     name: str | None
     model_path: Path | None
+    timeout: float | None
     digits: list[int] | None
     text: str | None
     n: int | None
@@ -72,6 +74,7 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
 @click.command(context_settings=SETTINGS, short_help="Write a picture of handwritten digits.")
 @click.option("--model", "name", help="Model to use: vae, gan, cgan or cgan-int8.  [default: cgan]")
 @click.option("--model-path", type=EXISTING_FILE, help="A trusted ONNX file of your own to use instead.")
+@timeout_option
 @click.option(
     "--digit", "digits", callback=parse_digits, help="Digits to draw: 5, 3,1,4 or 0-9; vae and gan need --verify."
 )
@@ -161,7 +164,7 @@ def _find(options: Options) -> tuple[ModelSource, Model]:
         raise InputError(
             "--model and --model-path both name a model", code="option-conflict", remedy="Leave out one of them"
         )
-    return find_model(options.name or "cgan", options.model_path)
+    return find_model(options.name or "cgan", options.model_path, options.timeout)
 
 
 def _plan(options: Options, model: Model, file_format: str) -> tuple[Record, str]:

@@ -13,6 +13,7 @@ import click
 
 from mnistgen.cli.failures import fail, report
 from mnistgen.errors import DeviceWarning, InputError, MnistgenError, OutputError
+from mnistgen.inference.session import MOST_RUN_SECONDS, RUN_SECONDS
 from mnistgen.manifest import Manifest, Model, ModelSource, artifacts_folder
 from mnistgen.output.files import File, check_folder, written_together
 
@@ -41,6 +42,11 @@ EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 device_option = click.option(
     "--device", default="auto", show_default=True, help="Device to run on: auto, cpu, or gpu (cuda is a synonym)."
 )
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(0, MOST_RUN_SECONDS, min_open=True),
+    help=f"Seconds that a run of the file of --model-path may take.  [default: {RUN_SECONDS:g}]",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 no_metadata_option = click.option("--no-metadata", is_flag=True, help="Do not store how the file was drawn.")
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -56,19 +62,29 @@ def manifest() -> Manifest:
     return Manifest(folder())
 
 
-def find_model(name: str, path: Path | None) -> tuple[ModelSource, Model]:
+def find_model(name: str, path: Path | None, timeout: float | None) -> tuple[ModelSource, Model]:
     """Return the model in the ONNX file `path`, or without a path the one called `name`, and its source.
 
+    Args:
+        name: Name of a model in the manifest.
+        path: An ONNX file.
+        timeout: Seconds that a run of the file may take; None for the default.
+
     Raises:
+        InputError: There is a timeout, but no path.
         ArtifactError: The file or the manifest is missing, damaged or invalid.
         UnknownModelError: The manifest lists no such model.
     """
     if path is None:
+        if timeout is not None:
+            raise InputError(
+                "--timeout has no effect without --model-path", code="option-conflict", remedy="Leave out --timeout"
+            )
         listed = manifest()
         return listed, listed.model(name)
     from mnistgen.model_file import ModelFile  # lazy: shipped models do not need it
 
-    file = ModelFile(path)
+    file = ModelFile(path) if timeout is None else ModelFile(path, timeout)
     return file, file.only
 
 

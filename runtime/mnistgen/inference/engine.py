@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen.errors import DeviceError, InputError
+from mnistgen.errors import ArtifactError, DeviceError, InputError
 from mnistgen.forking import guard
 from mnistgen.inference.cpu import usable_cores
 from mnistgen.inference.session import CPU, Inputs, check_images, open_device, open_session, run_bound, run_session
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from mnistgen.inference.cuda import Fault
+    from mnistgen.inference.deadline import Run
 
 _CHUNK = 16
 """Maximum images per run on a CPU: enough for efficient matrix products, few enough for its caches."""
@@ -115,13 +116,22 @@ class Engine:
         """Run the model once: inputs (n, ·) → images (n, 28, 28) in [0, 1]."""
         run = run_session if state.provider == CPU else run_bound
         try:
-            images = run(session, inputs)
+            images = self._run_once(run, session, inputs)
+        except ArtifactError:
+            raise
         except Exception as error:  # onnxruntime's exceptions have no common base class
             raise DeviceError(
                 f"ONNX Runtime failed to run the {self._model.name} ({state.provider}): {error}", code="run-failed"
             ) from error
         check_images(images, len(inputs["z"]), self._model.name)
         return images[:, 0]
+
+    def _run_once(self, run: "Run", session: Any, inputs: Inputs) -> NDArray[np.float32]:
+        if self._source.timeout is None:
+            return run(session, inputs)
+        from mnistgen.inference.deadline import run_within  # lazy: shipped models do not need it
+
+        return run_within(self._source.timeout, run, session, inputs, self._model.name)
 
     def _state(self) -> "_ProcessState":
         process = os.getpid()

@@ -25,6 +25,9 @@ DEVICES = ("auto", "cpu", "gpu", "cuda")
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 Inputs = dict[str, NDArray[np.float32]]
 """Inputs of a run by name, (n, width) each."""
+RUN_SECONDS = 60.0
+"""Seconds that a run of a foreign model may take by default."""
+MOST_RUN_SECONDS = 1_000_000
 _WARNING, _FATAL = 2, 4  # log severities of ONNX Runtime
 
 
@@ -70,22 +73,27 @@ def _open_device(model: bytes, device: str, threads: int) -> "tuple[Any, Fault |
     return session, fault
 
 
-def run_session(session: Any, inputs: Inputs) -> NDArray[np.float32]:
-    """Run a model once; return the images (n, 1, 28, 28)."""
+def run_session(session: Any, inputs: Inputs, options: Any = None) -> NDArray[np.float32]:
+    """Run a model once with ONNX Runtime's `RunOptions`; return the images (n, 1, 28, 28)."""
     images: NDArray[np.float32]
-    (images,) = session.run(["image"], inputs)
+    (images,) = session.run(["image"], inputs, options)
     return images
 
 
-def run_bound(session: Any, inputs: Inputs) -> NDArray[np.float32]:
+def run_bound(session: Any, inputs: Inputs, options: Any = None) -> NDArray[np.float32]:
     """Run a model once with I/O binding: the device writes the images to their place without another copy."""
     images = np.empty((len(inputs["z"]), 1, 28, 28), dtype=np.float32)
     binding = session.io_binding()
     for name, value in inputs.items():
         binding.bind_cpu_input(name, value)
     binding.bind_output("image", "cpu", 0, np.float32, images.shape, images.ctypes.data)
-    session.run_with_iobinding(binding)
+    session.run_with_iobinding(binding, options)
     return images
+
+
+def run_options() -> Any:
+    """Return new options of a run; setting `terminate` ends the run before its next operator."""
+    return _import_runtime().RunOptions()
 
 
 def check_images(images: NDArray[np.float32], n: int, name: str) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistgen.errors import MissingPackageError, MnistgenError, no_memory
+from mnistgen.errors import InputError, MissingPackageError, MnistgenError, no_memory
 from mnistgen.memory import is_exhausted
+from mnistgen.output.limits import MOST_PIXELS
+from mnistgen.validation import grey_levels, integer, shown
 
 COLUMNS = 10
 """Images in a full row of a grid."""
@@ -20,18 +22,24 @@ def grid(digits: NDArray[np.uint8], scale: int = 1, columns: int = COLUMNS) -> N
     """Arrange images in rows.
 
     Args:
-        digits: Images (n, 28, 28), uint8.
+        digits: Images (n, height, width), or one image (height, width), uint8.
         scale: Side of a pixel.
         columns: Images in a full row.
 
     Returns:
         One picture (height, width), uint8; missing images in the last row are 0.
+
+    Raises:
+        InputError: An argument is invalid, or the picture would have more than 89 million pixels.
     """
-    n, height, width = digits.shape
-    columns = min(n, columns)
+    images = grey_levels("digits", digits)  # (n, height, width)
+    n, height, width = images.shape
+    scale = integer("scale", scale, MOST_PIXELS, least=1, code="invalid-layout")
+    columns = min(n, integer("columns", columns, MOST_PIXELS, least=1, code="invalid-layout"))
     rows = -(-n // columns)
+    check_pixels(rows * height * scale * columns * width * scale)
     cells = np.zeros((rows * columns, height, width), dtype=np.uint8)
-    cells[:n] = digits
+    cells[:n] = images
     picture = cells.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
     return picture.repeat(scale, 0).repeat(scale, 1)
 
@@ -40,12 +48,17 @@ def encode_png(picture: NDArray[np.uint8], metadata: str | None = None) -> bytes
     """Encode a picture as a grayscale PNG.
 
     Args:
-        picture: Grey levels (height, width), uint8.
+        picture: Grey levels (height, width) or (1, height, width), uint8.
         metadata: Text that the PNG carries under the keyword "mnistgen".
 
     Raises:
+        InputError: An argument is invalid, or the picture has more than 89 million pixels.
         MissingPackageError: Pillow is not installed.
     """
+    (levels,) = grey_levels("picture", picture, most=1)  # (height, width)
+    check_pixels(levels.size)
+    if not isinstance(metadata, str | None):
+        raise InputError(f"metadata is {shown(metadata)}; expected a string", code="invalid-metadata")
     try:
         from PIL import Image, PngImagePlugin
     except ImportError as error:
@@ -55,8 +68,14 @@ def encode_png(picture: NDArray[np.uint8], metadata: str | None = None) -> bytes
     texts = PngImagePlugin.PngInfo()
     if metadata is not None:
         texts.add_text("mnistgen", metadata)
-    Image.fromarray(picture).save(file, pnginfo=texts)
+    Image.fromarray(levels).save(file, pnginfo=texts)
     return file.getvalue()
+
+
+def check_pixels(count: int) -> None:
+    """Raise InputError if a picture of `count` pixels is too large."""
+    if count > MOST_PIXELS:
+        raise InputError(f"The picture would have {count:,} pixels; expected at most {MOST_PIXELS:,}", code="too-large")
 
 
 def pillow_failed(error: ImportError) -> MnistgenError:
