@@ -4,10 +4,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraints.txt
+HASHED := $(BIN)/python -m pip --disable-pip-version-check -q install --no-deps --require-hashes
 OLDEST := $(VENV)-oldest
+RELEASE := $(VENV)-release
+LOCK := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 -c constraints.txt --generate-hashes \
+  --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+FAULTS := PYTHONPATH=tests $(BIN)/python -m faults
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test coverage fuzz faults test-oldest check lint types format docs docs-serve examples clean
+.PHONY: help demo test coverage fuzz faults test-oldest check lint types format docs docs-serve examples lock audit \
+  release clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -22,13 +28,20 @@ test: $(VENV)/test-ready  ## Run all tests
 coverage: $(VENV)/test-ready  ## Run all tests and print the coverage of each package
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
-fuzz: $(VENV)/test-ready  ## Run the fuzz tests with 10,000 random examples each
+fuzz: $(VENV)/test-ready  ## Read random and damaged files for 15 minutes (Linux; uses the network)
+	$(PIP) atheris==3.0.0
 	MNISTGEN_FUZZ=fuzz $(BIN)/python -m pytest $(PARALLEL) tests/test_fuzz.py
+	$(FAULTS).model_storm 10000
+	for target in picture record manifest model; do $(FAULTS).guided_fuzz $$target 150 || exit 1; done
 
-faults: $(VENV)/test-ready  ## Interrupt commands and race writers many times (Linux)
-	$(BIN)/python tests/interrupt_storm.py 160
-	$(BIN)/python tests/dataset_race.py 250
-	$(BIN)/python tests/file_race.py 40
+faults: $(VENV)/test-ready  ## Interrupt, starve and race commands for 5 minutes (Linux)
+	$(FAULTS).interrupt_storm 160
+	$(FAULTS).dataset_race 250
+	$(FAULTS).file_race 40
+	$(FAULTS).fork_storm 150
+	$(FAULTS).power_loss 1000
+	$(FAULTS).limit_sweep 10
+	$(FAULTS).full_disk
 
 test-oldest: $(OLDEST)/ready  ## Test the runtime with the oldest supported packages (downloads them)
 	$(OLDEST)/bin/python -m pytest $$(grep -LE '^(from|import) (torch|training|export|onnx)' tests/test_*.py)
@@ -58,23 +71,43 @@ examples: $(VENV)/test-ready  ## Install what the examples need, and test them (
 	npm ci --prefix examples/javascript
 	$(BIN)/python -m pytest tests/test_examples.py
 
+# To also upgrade the packages that constraints.txt does not list: make lock UPGRADE=--upgrade
+lock: $(BIN)/python  ## Resolve all dependencies again, with hashes, into requirements/ (uses the network)
+	$(PIP) uv
+	$(LOCK) --extra cpu -o requirements/cpu.txt
+	$(LOCK) --extra dev --no-emit-package torch --no-emit-package torchvision -o requirements/dev.txt
+	$(LOCK) --group release -o requirements/release.txt
+
+audit: $(RELEASE)/ready  ## Look up known vulnerabilities of the pinned packages (uses the network)
+	$(RELEASE)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/cpu.txt
+	$(RELEASE)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt
+
+release: $(RELEASE)/ready  ## Build and check the wheel, its SBOM and its licenses in dist/ (uses the network)
+	.ci/release $(RELEASE)/bin/python
+
 clean:  ## Remove the environments and everything built
-	rm -rf $(VENV) $(OLDEST) dist site .coverage
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) dist site .coverage
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/demo-ready: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) -e '.[cpu]'
+$(VENV)/demo-ready: $(BIN)/python pyproject.toml requirements/cpu.txt
+	$(HASHED) -r requirements/cpu.txt
+	$(PIP) --no-deps -e .
 	touch $@
 
-# PyTorch comes first, so that torchvision matches the build that is installed. The wheelhouse lets a test install
-# the wheel without a network.
-$(VENV)/test-ready: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) torch
-	$(PIP) -e '.[dev]'
-	$(BIN)/python -m pip --disable-pip-version-check -q download -c constraints.txt -d $(VENV)/wheelhouse \
-	  numpy pillow click onnxruntime
+# requirements/*.txt hold the hash of every package but PyTorch and torchvision, which have another build for each kind
+# of computer. The wheelhouse lets a test install the wheel without a network.
+$(VENV)/test-ready: $(BIN)/python pyproject.toml constraints.txt requirements/dev.txt requirements/cpu.txt
+	$(HASHED) -r requirements/dev.txt
+	$(PIP) torch torchvision
+	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip --disable-pip-version-check -q download --require-hashes -r requirements/cpu.txt -d $(VENV)/wheelhouse
+	touch $@
+
+$(RELEASE)/ready: requirements/release.txt
+	$(PYTHON) -m venv --clear $(RELEASE)
+	$(RELEASE)/bin/python -m pip --disable-pip-version-check -q install --no-deps --require-hashes -r $<
 	touch $@
 
 $(OLDEST)/ready: pyproject.toml

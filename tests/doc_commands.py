@@ -19,7 +19,7 @@ from mnistgen.cli import group
 from mnistgen.cli.run import command as run_command
 
 COMMANDS = {"mnistgen": group.mnistgen, "mnistgen-run": run_command}
-STUBS = ["pip", "python", "python3", "make", "npm", "node", "git", "pyinstaller", "tk_pad"]
+STUBS = ["pip", "python", "python3", "make", "npm", "node", "git", "pyinstaller", "tk_pad", "model_signing"]
 STUB = """#!/bin/sh
 printf '%s\\037' "${0##*/}" "$@" >> "$CALLS"; printf '\\036' >> "$CALLS"
 """
@@ -85,7 +85,7 @@ def check_call(*call: str) -> None:
             extras = re.findall(r"(?<!\S)(?:\.|mnistgen)\[(.+?)\]", " ".join(options))
             project = (ROOT / "pyproject.toml").read_text()
             assert all(f"\n{extra} = [" in project for extra in ",".join(extras).split(",") if extra), extras
-            assert all((ROOT / file).is_file() for option, file in pairwise(options) if option == "-c"), options
+            assert all((ROOT / file).is_file() for option, file in pairwise(options) if option in ("-c", "-r")), options
         case ["make", *targets]:
             rules = (ROOT / "Makefile").read_text()
             assert all(re.search(rf"^{target}:", rules, re.M) for target in targets), targets
@@ -97,7 +97,7 @@ def check_call(*call: str) -> None:
             assert call[0] == "git" or (ROOT / path / "package-lock.json").is_file(), path
         case ["python" | "python3", script, *_] | ["pyinstaller", *_, script]:
             assert (ROOT / script).is_file(), script
-        case ["git", "tag", _] | ["tk_pad"]:
+        case ["git", "tag", _] | ["tk_pad"] | ["model_signing", "sign" | "verify", *_]:
             pass
         case _:
             raise AssertionError(f"cannot check {call}; add a case to {__file__}")

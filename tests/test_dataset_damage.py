@@ -4,42 +4,11 @@ import os
 import sys
 
 import pytest
-from dataset_helpers import Painter, tree
+from dataset_helpers import Painter, cut_after, flip, tree, zero_tail
 
 import mnistgen
 from mnistgen import dataset
 from mnistgen.dataset import draft, kinds
-
-
-class Cut(BaseException):
-    """An exception that nothing catches, like a power cut."""
-
-
-def cut_after(images, out, painter, **options):
-    """Draw a dataset of 24 + 8 images in blocks of 4 and stop after this number of images; return the files."""
-
-    def stop(what, done, n):
-        if done >= images:
-            raise Cut
-
-    with pytest.raises(Cut):
-        dataset.write(painter, out, 32, test=8, progress=stop, **options)
-    folder = out / ".unfinished" / "idx"
-    raw = folder / "MNIST" / "raw"
-    return raw / "train-images-idx3-ubyte", raw / "train-labels-idx1-ubyte", folder / "train-hashes"
-
-
-def zero_tail(path, size):
-    """Replace the end of a file by zeros, as a power failure does with blocks that were not on the disk yet."""
-    content = path.read_bytes()
-    path.write_bytes(content[:-size] + bytes(size))
-
-
-def flip(path, position):
-    content = bytearray(path.read_bytes())
-    content[position] ^= 0x10
-    path.write_bytes(content)
-
 
 DAMAGES = {
     "none": (lambda images, labels, hashes: None, 20),

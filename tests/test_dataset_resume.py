@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from dataset_helpers import SMALL, WRITE, Painter, tree
-from dataset_race import race
+from dataset_helpers import SMALL, WRITE, Cut, Painter, tree
+from faults.dataset_race import race
 from subprocess_helpers import (
     cli_command,
     needs_file_size_limit,
@@ -78,10 +78,6 @@ def test_full_disk_resumes_to_equal_bytes(cgan_int8, folder, kind, limit):
     dataset.write(cgan_int8, "digits", 400, kind=kind)
     dataset.write(cgan_int8, "uninterrupted", 400, kind=kind)
     assert tree("digits") == tree("uninterrupted")
-
-
-class Cut(BaseException):
-    """An exception that nothing catches, like a power cut."""
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from interrupt_storm import storm
+from faults.interrupt_storm import storm
 from subprocess_helpers import cli_command, run_python
 
 import mnistgen

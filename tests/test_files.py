@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from file_race import has_namespaces, race
+from faults.file_race import has_namespaces, race
 from subprocess_helpers import cli_command, run_in_terminal
 
 import mnistgen

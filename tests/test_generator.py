@@ -297,38 +297,6 @@ def test_close_waits_for_running_threads():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize(("model", "verify"), [("gan", False), ("vae", True)])
-def test_fork_while_threads_draw(model, verify):
-    code = f"""
-import os, threading, time, warnings
-warnings.simplefilter("ignore")
-import mnistgen
-
-def draw(generator, stop):
-    while not stop.is_set():
-        for n in (1, 40):
-            generator.generate(n, verify={verify})
-
-for delay in range(6):
-    generator, stop = mnistgen.load({model!r}, device="cpu", threads=2), threading.Event()
-    threads = [threading.Thread(target=draw, args=(generator, stop)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    time.sleep(delay / 500)
-    child = os.fork()
-    if not child:
-        for n in (1, 1, 40):
-            generator.generate(n, verify={verify})
-        os._exit(0)
-    stop.set()
-    assert os.waitpid(child, 0)[1] == 0
-    for thread in threads:
-        thread.join()
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_closing_in_child_keeps_parent_open():
     code = """
 import os, sys, mnistgen

@@ -35,7 +35,7 @@ class _OutputFile(click.Path):
         return STDOUT if is_stdout and path != Path(os.devnull) else path
 
 
-FILE = _OutputFile(path_type=Path, dir_okay=False)
+FILE = _OutputFile(path_type=Path, dir_okay=False, readable=False)
 """A file to write."""
 EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 

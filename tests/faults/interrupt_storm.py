@@ -1,4 +1,4 @@
-"""Send Ctrl-C to `mnistgen-run` at random times after its start: `python tests/interrupt_storm.py 160`."""
+"""Send Ctrl-C to `mnistgen-run` at random times after its start: `python -m faults.interrupt_storm 160`."""
 
 import os
 import random

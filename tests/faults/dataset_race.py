@@ -1,4 +1,4 @@
-"""Let two processes write datasets into one folder at the same time: `python tests/dataset_race.py 250`."""
+"""Let two processes write datasets into one folder at the same time: `python -m faults.dataset_race 250`."""
 
 import hashlib
 import json

@@ -1,6 +1,6 @@
 """Let two processes with equal process ids, as in two containers, write into one folder.
 
-Run `python tests/file_race.py 40` for 40 rounds. It needs Linux and the right to create process namespaces.
+Run `python -m faults.file_race 40` for 40 rounds. It needs Linux and the right to create process namespaces.
 """
 
 import subprocess
