@@ -235,6 +235,19 @@ def test_gif_with_many_frames_is_rejected_early(call, folder):
     assert "4 frames of 28×28 pixels; expected 3 frames" in err
 
 
+def test_gif_that_grows_is_rejected_before_decoding(call, folder):
+    first, second = (Image.fromarray(np.full((28, 28), level, np.uint8)) for level in (0, 200))
+    comment = json.dumps(FACTS | {"format": "gif", "n": 2, "digits": [5, 5], "scale": 1})
+    first.save("x.gif", save_all=True, append_images=[second], duration=40, comment=comment)
+    content = bytearray((folder / "x.gif").read_bytes())
+    size = content.rindex(b",\0\0\0\0" + 2 * struct.pack("<H", 28)) + 5
+    content[size : size + 4] = struct.pack("<HH", 9000, 8000)
+    (folder / "x.gif").write_bytes(content)
+    code, out, err = call("replay", "x.gif")
+    assert (code, out) == (1, "")
+    assert "9000×8000 pixels; expected 28×28" in err
+
+
 def test_npz_with_many_entries_is_rejected_early(call, folder):
     members = {f"x{i}": b"" for i in range(200)}
     file = io.BytesIO()

@@ -84,20 +84,23 @@ def pixels(content: bytes, path: Path, shape: tuple[int, int, int]) -> NDArray[n
             _check_size(path, images.shape, shape)
             return images.view(np.uint8)
         with _image(content) as image:
-            _check_size(path, (1, image.height, image.width), (1, *shape[1:]))
-            frames = [_grey(frame, path) for frame in _frames(image, shape[0] + 1)]
+            frames = [_grey(frame, path) for frame in _frames(image, path, shape)]
         if len(frames) > shape[0] or (image.format == "PNG" and len(frames) < shape[0]):
             _check_size(path, (len(frames), *shape[1:]), shape)
         return np.stack(frames)
 
 
-def _frames(image: "Image", most: int) -> "Iterator[Image]":
-    """Yield at most `most` frames; asking for their number would read all, and there may be millions."""
-    for index in range(most):
+def _frames(image: "Image", path: Path, shape: tuple[int, int, int]) -> "Iterator[Image]":
+    """Yield the frames, at most one too many; asking for their number would read all, and there may be millions.
+
+    The size is compared for each before its pixels are read: a later frame of a GIF can enlarge the picture.
+    """
+    for index in range(shape[0] + 1):
         try:
             image.seek(index)
         except EOFError:
             return
+        _check_size(path, (1, image.height, image.width), (1, *shape[1:]))
         yield image
 
 
