@@ -5,6 +5,7 @@ import os
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before any test imports ONNX Runtime
 
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from fakes import packages, system  # noqa: F401 - fixtures
 import mnistgen
 from mnistgen.cli import group, shared
 from mnistgen.cli.run import command as run_command
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for programs in the background
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker has a core; PyTorch would take all of them
