@@ -60,7 +60,8 @@ def test_preview_fits_terminal_width(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "90")
     lines = images.preview(DIGITS).splitlines()
-    assert (len(lines), len(lines[0])) == (14, 3 * 28)
+    assert (len(lines), len(lines[0])) == (15, 3 * 28)
+    assert lines[-1] == "(the first 3 of 13)"
 
 
 def test_preview_is_cut_at_terminal_width(monkeypatch):

@@ -12,10 +12,10 @@ from record_helpers import FACTS, MANIFOLD, WALK, drawn, made, png
 
 import mnistgen
 from mnistgen import provenance
+from mnistgen.animation import Animation
 from mnistgen.output import animation, images, limits
 from mnistgen.provenance import container, records
 from mnistgen.provenance.checks import check, shape_of
-from mnistgen.provenance.drawing import encode
 from mnistgen.validation import one_of
 
 KINDS = limits.CARRIERS
@@ -136,7 +136,7 @@ def test_longest_walk_fits_each_format(folder, kind):
         loop=True, format=kind, scale=1, milliseconds=None if kind == "png" else 40,
     )  # fmt: skip
     check(walk)
-    (folder / "x").write_bytes(encode(walk, np.zeros((1000, 28, 28), dtype=np.uint8)))
+    (folder / "x").write_bytes(Animation(np.zeros((1000, 28, 28), dtype=np.uint8), walk).encode())
     assert provenance.read(folder / "x") == walk
 
 

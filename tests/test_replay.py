@@ -112,7 +112,7 @@ def test_replay_reports_version_alone(run, call, folder):
 
 
 def test_size_is_compared_before_drawing(call, folder, monkeypatch):
-    monkeypatch.setattr("mnistgen.provenance.replay.draw", None)
+    monkeypatch.setattr("mnistgen.provenance.replay.encode", None)
     png("x.png", json.dumps(FACTS | {"scale": 2}))
     code, out, err = call("replay", "x.png", "--device", "cpu")
     assert (code, out, err.count("\n")) == (1, "", 1)

@@ -24,7 +24,11 @@ LAYERS = [
     ["inference.deadline"],
     ["inference.engine", "model_file", "request", "text"],
     ["verify", "walk"],
+    ["provenance.records", "provenance.checks"],
+    ["image", "animation"],
+    ["pictures"],
     ["generator"],
+    ["api"],
     ["provenance", "dataset", "benchmark", "doctor"],
     ["cli", "_pyinstaller"],
 ]

@@ -16,10 +16,10 @@ DATE = "2026-11-22"
 def test_each_digit_is_another_image(cgan):
     written = cgan.text("77", seed=4, start=9)
     drawn = cgan.generate(2, digit=[7, 7], seed=4, start=9)
-    assert (written.picture.dtype, written.picture.shape) == (np.uint8, (28, 50))
-    np.testing.assert_array_equal(written.picture[:, :22], drawn[0][:, :22])
-    np.testing.assert_array_equal(written.picture[:, 28:], drawn[1][:, 6:])
-    np.testing.assert_array_equal(written.picture[:, 22:28], np.maximum(drawn[0][:, 22:], drawn[1][:, :6]))
+    assert (written.array.dtype, written.array.shape) == (np.uint8, (28, 50))
+    np.testing.assert_array_equal(written.array[:, :22], drawn[0][:, :22])
+    np.testing.assert_array_equal(written.array[:, 28:], drawn[1][:, 6:])
+    np.testing.assert_array_equal(written.array[:, 22:28], np.maximum(drawn[0][:, 22:], drawn[1][:, :6]))
     assert (drawn[0] != drawn[1]).any()
 
 
@@ -44,7 +44,7 @@ def test_boxes_enclose_ink_exactly(cgan):
 def test_boxes_lie_within_picture(cgan):
     written = cgan.text("3-8", seed=2)
     for box in written.boxes:
-        inside = written.picture[box.y : box.y + box.height, box.x : box.x + box.width]
+        inside = written.array[box.y : box.y + box.height, box.x : box.x + box.width]
         assert inside.shape == (box.height, box.width)
         assert inside.max() > 200
 
@@ -58,13 +58,13 @@ def test_punctuation_is_drawn_between_digits(cgan, character):
     plain = cgan.text("1 1", seed=3)
     drawn = cgan.text(f"1{character}1", seed=3)
     first, second = drawn.boxes
-    between = drawn.picture[:, 25 : drawn.picture.shape[1] - 25]
+    between = drawn.array[:, 25 : drawn.array.shape[1] - 25]
     assert between.max() == 255
     assert first == plain.boxes[0]
     assert second.width == plain.boxes[1].width
     one, other = cgan.generate(2, digit=1, seed=3)
-    np.testing.assert_array_equal(drawn.picture[:, :22], one[:, :22])
-    np.testing.assert_array_equal(drawn.picture[:, -22:], other[:, -22:])
+    np.testing.assert_array_equal(drawn.array[:, :22], one[:, :22])
+    np.testing.assert_array_equal(drawn.array[:, -22:], other[:, -22:])
 
 
 def test_strokes_of_characters_differ():
@@ -78,7 +78,9 @@ def test_strokes_of_characters_differ():
     assert all((ink[:, 0] == 0).all() and (ink[:, -1] == 0).all() for ink in drawn.values())  # nothing is cut off
 
 
-@pytest.mark.parametrize("wrong", ["", " ", "-", "12a", "1\n2", "５", "−1", "1\t2", "\x1b[2J1", 12, None])
+@pytest.mark.parametrize(
+    "wrong", ["", " ", "-", "12a", "1\n2", "５", "−1", "1\t2", "\x1b[2J1", 1.5, True, 10**101, None]
+)
 def test_text_rejects_invalid_characters(cgan, wrong):
     with pytest.raises(mnistgen.InputError) as caught:
         cgan.text(wrong)
@@ -100,7 +102,7 @@ def test_command_writes_picture_and_boxes(run, folder, cgan, kind, scale):
     name = f"cgan-text{DATE}-seed1.{kind}"
     assert (code, out) == (0, f"{name}  seed 1  CPUExecutionProvider\n")
     written = cgan.text(DATE, seed=1)
-    picture = written.picture.repeat(scale, 0).repeat(scale, 1)
+    picture = written.array.repeat(scale, 0).repeat(scale, 1)
     if kind.startswith("np"):
         loaded = np.load(name)
         found = (loaded["images"] if kind == "npz" else loaded)[0]

@@ -57,7 +57,7 @@ def test_animation_shows_walk_exactly(walk, folder, cgan, ending, loop):
     times, shown = frames_of(f"x.{ending}")
     assert times == [50] * frames
     drawn = cgan.walk(seeds=[1, 2, 3], digits=[3, 8], frames=5, loop=loop)
-    np.testing.assert_array_equal(shown, drawn.repeat(3, 1).repeat(3, 2))
+    np.testing.assert_array_equal(shown, drawn.array.repeat(3, 1).repeat(3, 2))
     with Image.open(f"x.{ending}") as image:
         assert image.info.get("loop") == (0 if loop else 1 if ending == "webp" else None)
 

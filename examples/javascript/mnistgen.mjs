@@ -55,10 +55,10 @@ export class Generator {
    * Draw images `start` to `start` + `n` - 1 of `seed`. Returns a Uint8Array of n × 28 × 28, row by row, ink 255.
    *
    * `digit` is a number from 0 to 9 for all images, or an array with one number per image. By default, image i of the
-   * cgan is digit i modulo 10. `seed` and `start` are numbers, or BigInts above 2⁵³. Throws a RangeError for invalid
-   * values.
+   * cgan is digit i modulo 10. `seed` and `start` are numbers, or BigInts above 2⁵³; without a seed, a random one is
+   * used. Throws a RangeError for invalid values.
    */
-  async generate(n = 1, { digit, seed = 0, start = 0 } = {}) {
+  async generate(n = 1, { digit, seed = randomSeed(), start = 0 } = {}) {
     const count = Number(whole("n", n, BigInt(MAX_IMAGES) + 1n, 1n));
     const [key, first] = [whole("seed", seed, SEED_END), whole("start", start, INDEX_END)];
     if (first + BigInt(count) > INDEX_END) {
@@ -111,6 +111,10 @@ export class Generator {
 }
 
 /** Return the name of the CPU provider in either package. */
+function randomSeed() {
+  return crypto.getRandomValues(new Uint32Array(1))[0];
+}
+
 function provider(ort) {
   return ort.env.versions.node ? "cpu" : "wasm";
 }

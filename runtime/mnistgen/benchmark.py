@@ -14,9 +14,9 @@ class Timing:
     model: str
     batch: int
     """Images per request."""
-    median_ms: float
+    p50_ms: float
     """Median time of a request, in milliseconds."""
-    slowest_ms: float
+    p95_ms: float
     """95th percentile of the time of a request, in milliseconds."""
     images_per_second: float
     """At the median time."""
@@ -33,5 +33,5 @@ def measure(generator: Generator, batch: int, seconds: float) -> Timing:
         generator.generate(batch, seed=len(times))
         times.append(time.perf_counter() - started)
     median = statistics.median(times)
-    slowest = statistics.quantiles(times, n=20, method="inclusive")[-1]
-    return Timing(generator.model.name, batch, median * 1e3, slowest * 1e3, batch / median)
+    p95 = statistics.quantiles(times, n=20, method="inclusive")[-1]
+    return Timing(generator.model.name, batch, median * 1e3, p95 * 1e3, batch / median)

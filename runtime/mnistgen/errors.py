@@ -35,7 +35,7 @@ class MnistgenError(Exception):
     """
 
     def __init__(self, problem: str, *, code: str, remedy: str = ""):
-        super().__init__(_sentences(problem, remedy))
+        super().__init__(sentences(problem, remedy))
         self.problem = problem
         self.code = code
         self.remedy = remedy
@@ -44,8 +44,9 @@ class MnistgenError(Exception):
         return partial(type(self), self.problem, code=self.code, remedy=self.remedy), ()
 
 
-def _sentences(problem: str, remedy: str) -> str:
-    return " ".join(f"{part.removesuffix('.')}." for part in (problem, remedy) if part)
+def sentences(problem: str, remedy: str) -> str:
+    """Return what is wrong and what to do, as sentences."""
+    return " ".join(part if part.endswith("?") else f"{part.removesuffix('.')}." for part in (problem, remedy) if part)
 
 
 class InputError(MnistgenError, ValueError):

@@ -1,4 +1,4 @@
-"""Load models and generate digits: the public interface."""
+"""The generator of digits: each public method validates, then delegates."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,12 +13,13 @@ from mnistgen.errors import DeviceWarning
 from mnistgen.forking import guard
 from mnistgen.inference.engine import Engine, MakeInputs
 from mnistgen.inference.session import MOST_RUN_SECONDS, RUN_SECONDS, Inputs
-from mnistgen.manifest import Manifest, Model, ModelSource, artifacts_folder
+from mnistgen.manifest import Model, ModelSource
 from mnistgen.request import Request, decode_inputs
 from mnistgen.validation import Integers, allocate, check_path, integer, seconds
 
 if TYPE_CHECKING:
-    from mnistgen.text import Text
+    from mnistgen.animation import Animation
+    from mnistgen.image import Image
     from mnistgen.verify import Verified
 
 MOST_THREADS = 1024
@@ -26,41 +27,13 @@ _BLOCK = 1024
 """Images in one block of a stream."""
 
 
-def load(
-    model: str = "cgan", *, device: str = "auto", threads: int | None = None, artifacts: str | Path | None = None
-) -> "Generator":
-    """Load a model.
-
-    Args:
-        model: "vae", "gan", "cgan", or "cgan-int8", the CGAN with quantized convolutions, which is faster.
-        device: "auto", "cpu" or "gpu" ("cuda" is a synonym). "auto" uses the GPU if it can be used. If it falls back to
-            the CPU although ONNX Runtime is built for the GPU, it gives a DeviceWarning with the reason.
-        threads: Threads on a CPU; by default, as many as the process may use cores.
-        artifacts: Folder with a manifest and models of your own; by default, those that ship with mnistgen.
-
-    Returns:
-        The model, ready to generate.
-
-    Raises:
-        UnknownModelError: The manifest lists no such model.
-        InputError: The device or the number of threads is invalid.
-        ArtifactError: The manifest or the model is missing or damaged.
-        MissingPackageError: ONNX Runtime is not installed.
-        DeviceError: The GPU was requested and cannot be used.
-
-    >>> images = mnistgen.load("cgan").generate(3, digit=5, seed=0)  # uint8 (3, 28, 28)
-    """
-    _import_pool()
-    folder = artifacts_folder() if artifacts is None else check_path("artifacts", artifacts)
-    return Generator(Manifest(folder), model, device, threads)
-
-
 class Generator:
     """A model that generates digits.
 
     Threads may share it. It can be pickled, or inherited by a forked process. As a context manager it closes itself.
     `seed` is an integer from 0 to 2**64 - 1 and `start` the index of the first image: image i of a seed is always the
-    same. Invalid arguments raise InputError, as does every call after `close`.
+    same. Without a seed, each call takes a random one. Pictures and animations tell which; arrays cannot. Invalid
+    arguments raise InputError, as does every call after `close`.
 
     >>> with mnistgen.load("vae") as gen:
     ...     images = gen.generate(3)
@@ -100,7 +73,7 @@ class Generator:
         """
         from mnistgen.model_file import ModelFile  # lazy: shipped models do not need it
 
-        _import_pool()
+        import_pool()
         file = ModelFile(check_path("path", path), seconds("timeout", timeout, MOST_RUN_SECONDS))
         generator = cls(file, file.only.name, device, threads)
         generator._repr = f"mnistgen.Generator.from_file({str(path)!r}, device={device!r})"
@@ -129,7 +102,13 @@ class Generator:
         self.close()
 
     def generate(
-        self, n: int = 1, *, digit: int | Integers | None = None, seed: int = 0, start: int = 0, verify: bool = False
+        self,
+        n: int = 1,
+        *,
+        digit: int | Integers | None = None,
+        seed: int | None = None,
+        start: int = 0,
+        verify: bool = False,
     ) -> NDArray[np.uint8]:
         """Generate the images `start` to `start` + `n` - 1 of `seed`.
 
@@ -137,7 +116,7 @@ class Generator:
             n: Number of images.
             digit: Digit from 0 to 9: one for all images, or one for each. By default, image i of the CGAN shows i
                 modulo 10.
-            seed: Seed of the images.
+            seed: Seed of the images; random by default.
             start: Index of the first image.
             verify: Return the images of `generate_verified`; every model then takes a `digit`.
 
@@ -150,7 +129,7 @@ class Generator:
         return self._engine.draw_into(allocate(request.n), request.make_inputs)
 
     def generate_verified(
-        self, n: int = 1, *, digit: int | Integers | None = None, seed: int = 0, start: int = 0
+        self, n: int = 1, *, digit: int | Integers | None = None, seed: int | None = None, start: int = 0
     ) -> "Verified":
         """Generate images that a classifier reads as the requested digits; others are drawn again.
 
@@ -172,7 +151,7 @@ class Generator:
         return draw_verified(self._engine, verifier, request)
 
     def stream(
-        self, n: int, *, digit: int | Integers | None = None, seed: int = 0, start: int = 0
+        self, n: int, *, digit: int | Integers | None = None, seed: int | None = None, start: int = 0
     ) -> Iterator[NDArray[np.uint8]]:
         """Generate the images of `generate` in blocks (b, 28, 28), b at most 1024: any number in little memory.
 
@@ -186,32 +165,55 @@ class Generator:
         parts = (request.part(first, min(first + _BLOCK, request.n)) for first in range(0, request.n, _BLOCK))
         return (self._engine.draw_into(allocate(part.n), part.make_inputs) for part in parts)
 
-    def text(self, text: str, *, seed: int = 0, start: int = 0, verify: bool = False) -> "Text":
+    def draw(
+        self,
+        digit: int | Integers | None = None,
+        *,
+        n: int | None = None,
+        seed: int | None = None,
+        start: int = 0,
+        verify: bool = False,
+    ) -> "Image":
+        """Draw digits as a picture, which knows its seed and can be shown and saved.
+
+        Args:
+            digit: One digit, or several, which repeat until there are `n`. By default, image i of the CGAN shows i
+                modulo 10, and the other models draw any digits.
+            n: Number of digits; by default, as many as are given, or one.
+            seed: Seed of the digits; random by default.
+            start: Index of the first image.
+            verify: Draw illegible digits again, as `generate_verified`; every model then takes a `digit`.
+
+        Returns:
+            The same digits as those of `generate`, in rows of ten.
+
+        >>> gen.draw([3, 1, 4]).save("pi.png")
+        """
+        from mnistgen.pictures import draw_digits  # lazy: arrays do not need it
+
+        return draw_digits(self, digit, n, seed, start, verify)
+
+    def text(self, text: str | int, *, seed: int | None = None, start: int = 0, verify: bool = False) -> "Image":
         """Write a number or date in handwriting.
 
         Args:
             text: At least one digit, with spaces and - . : / , + between digits.
-            seed: Seed of the digits' images.
+            seed: Seed of the digits; random by default.
             start: Index of the first digit's image; the others follow.
             verify: Use images of `generate_verified`; every model can then write.
 
         Returns:
-            The picture (28, width), uint8, and the bounding box of each digit.
+            The picture (28, width), with the bounding box of each digit.
 
         >>> written = gen.text("2026-11-22", seed=0)
-        >>> written.picture.shape, written.boxes[0].digit  # uint8 (28, width)
+        >>> written.array.shape, written.boxes[0].digit  # uint8 (28, width)
         ((28, 214), 2)
         """
-        from mnistgen.text import check_text, digits_of, lay_out  # lazy: single digits do not need it
+        from mnistgen.pictures import draw_text  # lazy: single digits do not need it
 
-        check_text(text)
-        digits = digits_of(text)
-        if not verify:
-            return lay_out(text, self.generate(len(digits), digit=digits, seed=seed, start=start))
-        verified = self.generate_verified(len(digits), digit=digits, seed=seed, start=start)
-        return lay_out(text, verified.images, verified.attempts.tolist())
+        return draw_text(self, text, seed, start, verify)
 
-    def latents(self, n: int = 1, *, seed: int = 0, start: int = 0) -> NDArray[np.float32]:
+    def latents(self, n: int = 1, *, seed: int | None = None, start: int = 0) -> NDArray[np.float32]:
         """Return the latents (n, latent_size), float32 and unit normal, that `generate` decodes."""
         return Request.validate(self.model, n, None, seed, start).latents()
 
@@ -231,8 +233,13 @@ class Generator:
         return images
 
     def walk(
-        self, *, seeds: int | Integers = 0, digits: int | Integers | None = None, frames: int = 24, loop: bool = False
-    ) -> NDArray[np.uint8]:
+        self,
+        *,
+        seeds: int | Integers | None = None,
+        digits: int | Integers | None = None,
+        frames: int = 24,
+        loop: bool = False,
+    ) -> "Animation":
         """Interpolate from digit to digit.
 
         Stop i is what `generate` returns for the i-th seed and digit. If there are fewer seeds than digits, or fewer
@@ -240,21 +247,23 @@ class Generator:
         labels are mixed linearly.
 
         Args:
-            seeds: Seed of each stop.
-            digits: Digit of each stop, for the CGAN.
+            seeds: Seed of each stop; random by default.
+            digits: Digit of each stop, for the CGAN; by default, 0 to 9 with one seed.
             frames: Frames from one stop to the next, the first stop included.
             loop: Return to the first stop, which is not repeated.
 
         Returns:
-            Images (length, 28, 28), uint8, ink 255; stop i is the image i · `frames`.
+            Frames (length, 28, 28), uint8, ink 255; stop i is frame i · `frames`.
 
-        >>> images = gen.walk(seeds=[1, 2, 3], digits=[3, 8], frames=10)  # (21, 28, 28): a 3, an 8, and a 3
+        >>> gen.walk(seeds=[1, 2, 3], digits=[3, 8], frames=10).save("walk.gif")  # 21 frames: a 3, an 8, and a 3
         """
-        from mnistgen.walk import WalkRequest  # lazy: single digits do not need it
+        from mnistgen.animation import Animation  # lazy: single digits do not need it
+        from mnistgen.walk import WalkRequest
 
         request = WalkRequest.validate(self.model, seeds, digits, frames, loop)
         images = allocate(request.length)  # (length, 28, 28)
-        return self._engine.draw_into(images, _slices(request.make_inputs()))
+        self._engine.draw_into(images, _slices(request.make_inputs()))
+        return Animation.of(images, request, self.provider)
 
     def manifold(self, side: int = 20) -> NDArray[np.uint8]:
         """Decode a grid of latents that covers the VAE's plane at evenly spaced quantiles of the unit normal.
@@ -272,7 +281,8 @@ class Generator:
         return self._repr
 
 
-def _import_pool() -> None:
+def import_pool() -> None:
+    """Import the thread pool."""
     # It registers fork handlers, so the import must not coincide with a fork in another thread. Commands skip it: they
     # do not fork, and a single digit needs no pool.
     import concurrent.futures.thread  # noqa: F401

@@ -13,6 +13,7 @@ If verification rejects an image (`mnistgen.verify`), attempt k = 1, 2, … uses
 reserve addresses belong to no image.
 """
 
+import secrets
 from collections.abc import Iterable
 
 import numpy as np
@@ -23,6 +24,11 @@ SEED_END = 2**64
 """Seeds are 0 to SEED_END - 1."""
 INDEX_END = 2**63
 """Indices of images are 0 to INDEX_END - 1."""
+
+
+def random_seed() -> int:
+    """Return a seed of 32 random bits from the operating system: short enough to note down."""
+    return secrets.randbits(32)
 
 
 def latents(n: int, size: int, seed: int, start: int = 0) -> NDArray[np.float32]:

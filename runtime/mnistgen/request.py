@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnistgen.errors import InputError
-from mnistgen.latents import INDEX_END, SEED_END, latents, one_hot, reserve_latents
+from mnistgen.latents import INDEX_END, SEED_END, latents, one_hot, random_seed, reserve_latents
 from mnistgen.validation import Integers, integer, integers, is_several, matrix, too_many
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ class Request(NamedTuple):
 
     @classmethod
     def validate(
-        cls, model: "Model", n: int, digit: int | Integers | None, seed: int, start: int, *, verify: bool = False
+        cls, model: "Model", n: int, digit: int | Integers | None, seed: int | None, start: int, verify: bool = False
     ) -> "Request":
         """Return the request for these arguments of `Generator.generate`.
 
-        With `verify`, unconditional models accept a `digit`, too.
+        With `verify`, unconditional models accept a `digit`, too. Without a seed, a random one is drawn.
 
         Raises:
             InputError: An argument is invalid, or the model does not take digits.
         """
         n = integer("n", n, INDEX_END, least=1, code="invalid-count")
-        seed = integer("seed", seed, SEED_END, code="invalid-seed")
+        seed = random_seed() if seed is None else integer("seed", seed, SEED_END, code="invalid-seed")
         start = integer("start", start, INDEX_END, code="invalid-start")
         if start + n > INDEX_END:
             raise InputError(

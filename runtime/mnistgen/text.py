@@ -1,6 +1,5 @@
 """Numbers and dates as one image: handwritten digits, with plain strokes for the characters between them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,19 +44,6 @@ class Box:
     height: int
 
 
-@dataclass(frozen=True, eq=False)
-class Text:
-    """A number or date in handwriting."""
-
-    text: str
-    picture: NDArray[np.uint8]
-    """(28, width), ink 255."""
-    boxes: tuple[Box, ...]
-    """One per digit, in reading order."""
-    attempts: tuple[int, ...] | None = None
-    """Attempts for each digit, if verified."""
-
-
 def digits_of(text: str) -> list[int]:
     """Return the digits in a valid `text`."""
     return [int(character) for character in text if character in DIGITS]
@@ -68,29 +54,31 @@ def width_of(text: str) -> int:
     return sum(map(_advance, text)) + HEIGHT - _ADVANCE
 
 
-def check_text(text: str) -> None:
-    """Check that `text` holds a digit, and only characters that can be drawn.
+def check_text(text: str | int) -> str:
+    """Return `text`, or a number as text; check that it holds a digit, and only characters that can be drawn.
 
     Raises:
         InputError: It does not.
     """
+    if isinstance(text, int | np.integer) and not isinstance(text, bool) and abs(text) < 10**100:
+        text = str(text)
     if not isinstance(text, str) or not set(text) <= {*DIGITS, *_STROKES} or not set(text) & {*DIGITS}:
         raise InputError(
             f"text is {shown(text)}; expected at least one digit, and only digits, spaces and - . : / , +",
             code="invalid-text",
         )
+    return text
 
 
-def lay_out(text: str, images: NDArray[np.uint8], attempts: Sequence[int] | None = None) -> Text:
+def lay_out(text: str, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[Box, ...]]:
     """Arrange images of digits in one row, with strokes for the other characters.
 
     Args:
         text: A valid text (`check_text`).
         images: One image (28, 28), ink 255, per digit of `text`: (n, 28, 28).
-        attempts: Attempts for each image, if verified.
 
     Returns:
-        The text, its picture and the box of each digit.
+        The picture (28, width), uint8, ink 255, and the box of each digit, in reading order.
     """
     picture = np.zeros((HEIGHT, width_of(text)), dtype=np.uint8)
     boxes: list[Box] = []
@@ -104,7 +92,7 @@ def lay_out(text: str, images: NDArray[np.uint8], attempts: Sequence[int] | None
         cell = picture[:, left : left + drawn.shape[1]]
         np.maximum(cell, drawn, out=cell)
         x += _advance(character)
-    return Text(text, picture, tuple(boxes), None if attempts is None else tuple(attempts))
+    return picture, tuple(boxes)
 
 
 def ground_truth(text: str, boxes: tuple[Box, ...], scale: int) -> dict[str, Any]:

@@ -84,17 +84,18 @@ def integers(name: str, values: int | Integers, end: int, *, code: str, most: in
         InputError: There are none, more than `most`, or one is invalid.
     """
     several = cast(Integers, values) if is_several(values) else [cast(SupportsIndex, values)]
-    if most is not None and _length(several) > most:
+    if most is not None and count(several) > most:
         raise InputError(f"{name} has too many values; expected at most {most}", code=code)
-    if not _length(several):
+    if not count(several):
         raise InputError(f"{name} is empty; expected at least one value", code=code)
     return [integer(name, value, end, code=code) for value in several]
 
 
-def _length(values: Sized) -> int:
+def count(values: Sized) -> int:
+    """Return how many values there are; at most `sys.maxsize`, also for a longer range."""
     try:
         return len(values)
-    except OverflowError:  # a range longer than Python can count
+    except OverflowError:
         return sys.maxsize
 
 

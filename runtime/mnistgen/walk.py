@@ -1,19 +1,21 @@
 """Walks and manifolds: the model's inputs for a path through, or a grid over, its latents."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
 from mnistgen import interpolation
 from mnistgen.errors import InputError
-from mnistgen.latents import INDEX_END, SEED_END, latents, one_hot
+from mnistgen.latents import INDEX_END, SEED_END, latents, one_hot, random_seed
 from mnistgen.request import unconditional
-from mnistgen.validation import Integers, integer, integers, too_many
+from mnistgen.validation import Integers, count, integer, integers, is_several, too_many
 
 if TYPE_CHECKING:
     from mnistgen.inference.session import Inputs
     from mnistgen.manifest import Model
 
+_RANDOM_SEEDS = 4
+"""Number of random seeds of a walk that changes nothing else."""
 _MOST_STOPS = 1_000_000
 """Maximum number of stops: a range of seeds takes no memory, but iterating over it could take forever."""
 
@@ -29,15 +31,22 @@ class WalkRequest(NamedTuple):
 
     @classmethod
     def validate(
-        cls, model: "Model", seeds: int | Integers, digits: int | Integers | None, frames: int, loop: bool
+        cls, model: "Model", seeds: int | Integers | None, digits: int | Integers | None, frames: int, loop: bool
     ) -> "WalkRequest":
         """Return the request for these arguments of `Generator.walk`.
+
+        By default, a conditional model walks from 0 to 9 with one random seed; other models visit four random seeds.
 
         Raises:
             InputError: An argument is invalid, or the model does not take digits.
         """
+        if digits is not None and not model.classes:
+            raise unconditional(model)
+        seeds, digits = default_stops(model, seeds, digits)
         places = integers("seeds", seeds, SEED_END, code="invalid-seed", most=_MOST_STOPS)
-        shown = _digits(model, digits)
+        shown = [0]
+        if digits is not None:
+            shown = integers("digits", digits, model.classes, code="invalid-digit", most=_MOST_STOPS)
         frames = integer("frames", frames, INDEX_END, least=1, code="invalid-count")
         stops = max(len(places), len(shown))
         if stops < 2:
@@ -72,12 +81,18 @@ class WalkRequest(NamedTuple):
         return inputs
 
 
-def _digits(model: "Model", digits: int | Integers | None) -> list[int]:
-    if digits is None:
-        return [0]  # the default digit of a conditional model's image 0
-    if not model.classes:
-        raise unconditional(model)
-    return integers("digits", digits, model.classes, code="invalid-digit", most=_MOST_STOPS)
+def default_stops(
+    model: "Model", seeds: int | Integers | None, digits: int | Integers | None
+) -> tuple[int | Integers, int | Integers | None]:
+    """Return the seeds and digits of a walk: if missing, all digits of one seed, or several random seeds."""
+    if digits is None and model.classes:
+        one_seed = seeds is None or not is_several(seeds) or count(cast(Integers, seeds)) == 1
+        digits = range(model.classes) if one_seed else [0]
+    if seeds is None:
+        several_digits = digits is not None and is_several(digits) and count(cast(Integers, digits)) > 1
+        first = random_seed()
+        seeds = range(first, first + (1 if several_digits else _RANDOM_SEEDS))
+    return seeds, digits
 
 
 def manifold_side(model: "Model", side: int) -> int:

@@ -26,7 +26,7 @@ def _start(name: str) -> None:
     except SystemExit:  # from click's completion
         raise
     except BaseException as error:
-        code = report(name, error)
+        code = report(name, error, "--json" in sys.argv)
     # Exit without clean-up: everything is written, and destroying ONNX Runtime takes longer than drawing a digit.
     if sys.stderr:
         sys.stderr.flush()

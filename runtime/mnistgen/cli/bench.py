@@ -54,12 +54,12 @@ def command(
     timings = []
     if not as_json:
         click.echo("{processor}, {provider}, {threads} threads, ONNX Runtime {onnxruntime}".format(**setup))
-        click.echo("model      batch  images/s  median ms      p95 ms")
+        click.echo("model      batch  images/s     p50 ms      p95 ms")
     for generator in generators:
         for batch in dict.fromkeys(batches) or (1, 256):
             timings.append(asdict(measure(generator, batch, seconds)))
             if not as_json:
-                row = "{model:<9} {batch:>6} {images_per_second:>9,.0f} {median_ms:>10.2f} {slowest_ms:>11.2f}"
+                row = "{model:<9} {batch:>6} {images_per_second:>9,.0f} {p50_ms:>10.2f} {p95_ms:>11.2f}"
                 click.echo(row.format(**timings[-1]))
     if as_json:
         click.echo(json.dumps({**setup, "timings": timings}))

@@ -9,11 +9,21 @@ _LONGEST = 1500
 """Maximum length of a line that is not the program's own."""
 
 
-def fail(name: str, sentence: str, code: int) -> int:
+def fail(name: str, sentence: str, exit_code: int) -> int:
     """Print the sentence as the command `name` and return the exit code."""
     if sys.stderr:  # None if the caller has closed it
         print(f"{name}: {plain(sentence)}", file=sys.stderr, flush=True)
-    return code
+    return exit_code
+
+
+def fail_as_json(problem: str, exit_code: int, code: str, remedy: str = "") -> int:
+    """Print the failure as one line of JSON and return the exit code."""
+    import json  # lazy: this module is imported before the guard
+
+    if sys.stderr:
+        error = {"code": code, "problem": plain(problem), "remedy": plain(remedy)}
+        print(json.dumps({"error": error}), file=sys.stderr, flush=True)
+    return exit_code
 
 
 def plain(text: str) -> str:
@@ -27,20 +37,27 @@ def plain(text: str) -> str:
     return f"{line[: _LONGEST * 2 // 3]} … {line[-_LONGEST // 3 :]}"
 
 
-def report(name: str, error: BaseException) -> int:
+def report(name: str, error: BaseException, as_json: bool = False) -> int:
     """Report Ctrl-C or a failure of the system and return the exit code; raise any other error again."""
+    code, sentence = _described(error)
+    exit_code = 130 if code == "interrupted" else 1
+    return fail_as_json(sentence, exit_code, code) if as_json else fail(name, sentence, exit_code)
+
+
+def _described(error: BaseException) -> tuple[str, str]:
+    """Return a code and a sentence for Ctrl-C or a failure of the system; raise any other error again."""
     if isinstance(error, KeyboardInterrupt):
-        return fail(name, "Interrupted.", 130)
+        return "interrupted", "Interrupted."
     if is_exhausted(error):
-        return fail(name, "Memory is exhausted. Generate fewer digits, or raise the memory limit.", 1)
+        return "memory-exhausted", "Memory is exhausted. Generate fewer digits, or raise the memory limit."
     if isinstance(error, RecursionError):
-        return fail(name, "The input is nested too deeply. Use a file that is not.", 1)
+        return "nested-too-deeply", "The input is nested too deeply. Use a file that is not."
     if is_out_of_threads(error):
-        return fail(name, "No thread can be started. Raise the limit on processes (ulimit -u).", 1)
+        return "threads-unavailable", "No thread can be started. Raise the limit on processes (ulimit -u)."
     if isinstance(error, ImportError):
-        return fail(name, f"A Python package is missing or damaged ({error}). Reinstall mnistgen.", 1)
+        return "package-damaged", f"A Python package is missing or damaged ({error}). Reinstall mnistgen."
     if isinstance(error, OSError):
-        return _system_failed(name, error)
+        return "system-failed", _system_failed(error)
     raise error
 
 
@@ -49,10 +66,10 @@ def is_out_of_threads(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
 
 
-def _system_failed(name: str, error: OSError) -> int:
+def _system_failed(error: OSError) -> str:
     reason = error.strerror or error
     if error.filename:
-        return fail(name, f"{error.filename} cannot be used ({reason}).", 1)
+        return f"{error.filename} cannot be used ({reason})."
     if sys.stdout:  # a closed pipe, or a full disk behind stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python can flush at exit
-    return fail(name, f"stdout cannot be written ({reason}).", 1)
+    return f"stdout cannot be written ({reason})."

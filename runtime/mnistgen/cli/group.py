@@ -4,8 +4,7 @@ from importlib import import_module
 
 import click
 
-from mnistgen import __version__
-from mnistgen.cli.shared import SETTINGS
+from mnistgen.cli.shared import SETTINGS, version_option
 from mnistgen.interrupts import deferred
 
 COMMANDS = ("run", "walk", "manifold", "dataset", "info", "replay", "models", "bench", "doctor", "completion")
@@ -25,7 +24,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, invoke_without_command=True, context_settings=SETTINGS)
-@click.version_option(__version__, prog_name="mnistgen")
+@version_option
 @click.pass_context
 def mnistgen(context: click.Context) -> None:
     """Generate handwritten digits with a VAE, a GAN or a conditional GAN, without PyTorch."""

@@ -14,7 +14,7 @@ from mnistgen.inference.session import check_device
 from mnistgen.output.files import check_folder, write_whole
 from mnistgen.output.limits import MOST_SCALE
 from mnistgen.provenance.checks import check
-from mnistgen.provenance.drawing import draw, encode
+from mnistgen.provenance.drawing import encode_manifold
 from mnistgen.provenance.records import MOST_SIDE, Manifold
 
 
@@ -61,7 +61,8 @@ def command(**given: Any) -> None:
     check_folder(path)
     generator = Generator(listed, record.model, options.device)
     record = record._replace(provider=generator.provider)
-    write_whole(path, encode(record, draw(record, generator).frames, metadata=not options.no_metadata))
+    frames = generator.manifold(record.side)  # (side², 28, 28)
+    write_whole(path, encode_manifold(record, frames, metadata=not options.no_metadata))
     if options.as_json:
         facts = {"path": str(path), "model": record.model, "side": record.side, "provider": record.provider}
         click.echo(json.dumps(facts))

@@ -25,9 +25,11 @@ from mnistgen.cli.shared import (
     parse_digits,
     quiet_option,
     timeout_option,
+    version_option,
 )
 from mnistgen.errors import InputError
 from mnistgen.generator import Generator
+from mnistgen.image import Image, Resampling
 from mnistgen.inference.session import check_device
 from mnistgen.latents import INDEX_END, SEED_END
 from mnistgen.manifest import Model, ModelSource
@@ -35,7 +37,7 @@ from mnistgen.output import formats, images, limits
 from mnistgen.output.files import File, check_folder
 from mnistgen.output.limits import LAYOUT, MOST_DIGITS, MOST_SCALE
 from mnistgen.provenance.checks import check_size
-from mnistgen.provenance.drawing import Drawing, draw, encode
+from mnistgen.provenance.drawing import draw_picture
 from mnistgen.provenance.records import Record
 
 
@@ -55,6 +57,9 @@ class Options(NamedTuple):
     scale: int | None
     columns: int | None
     invert: bool
+    color: str | None
+    paper: str | None
+    resample: Resampling | None
     verify: bool
     boxes: Path | None
     no_metadata: bool
@@ -71,7 +76,16 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
     return text
 
 
+def _check_color(context: click.Context, option: click.Parameter, color: str | None) -> str | None:
+    if color is not None and not (option.name == "paper" and color == "none"):
+        from mnistgen.output.style import rgb  # lazy: only colors need it
+
+        rgb(f"--{option.name}", color)
+    return color
+
+
 @click.command(context_settings=SETTINGS, short_help="Write a picture of handwritten digits.")
+@version_option
 @click.option("--model", "name", help="Model to use: vae, gan, cgan or cgan-int8.  [default: cgan]")
 @click.option("--model-path", type=EXISTING_FILE, help="A trusted ONNX file of your own to use instead.")
 @timeout_option
@@ -99,6 +113,15 @@ def _parse_text(context: click.Context, option: click.Parameter, text: str | Non
 @click.option("--scale", type=click.IntRange(1, MOST_SCALE), help="Pixel size; 1 gives 28×28.  [default: 8]")
 @click.option("--columns", type=click.IntRange(1, MOST_DIGITS), help="Digits per row.  [default: 10]")
 @click.option("--invert", is_flag=True, help="Draw black on white.")
+@click.option("--color", callback=_check_color, help="Color of the ink in a png or jpg: red or #ff0000.")
+@click.option(
+    "--paper", "--background", "paper", callback=_check_color, help="Color of the background; none is transparent."
+)
+@click.option(
+    "--resample",
+    type=click.Choice(["nearest", "smooth"]),
+    help="Enlarge a png or jpg with squares, or smoothly.  [default: nearest]",
+)
 @click.option("--verify", is_flag=True, help="Read each digit back and redraw illegible ones.")
 @click.option("--boxes", type=FILE, help="JSON file to write the bounding boxes of the digits of --text to.")
 @no_metadata_option
@@ -121,6 +144,7 @@ def command(**given: Any) -> None:
       mnistgen-run --text 2026-11-22 --boxes x.json  a date and its bounding boxes
       mnistgen-run --digit 5 --format txt --out -    a five in block characters
       mnistgen-run --model gan --digit 5 --verify    redrawn until it is read as a five
+      mnistgen-run --digit 5 --color navy --paper none --resample smooth  blue ink on nothing
     """
     options = Options(**given)
     check_device(options.device)
@@ -133,17 +157,18 @@ def command(**given: Any) -> None:
     _check_boxes(options.boxes, path)
     check_size(record)
     generator = Generator(source, model.name, options.device)
-    record = record._replace(provider=generator.provider)
-    drawing = draw(record, generator)
-    record = record._replace(digits=drawing.digits)
-    boxes = [_boxes(options.boxes, record, drawing)] if options.boxes else []
-    deliver(encode(record, drawing.frames, metadata=not options.no_metadata), path, *boxes)
-    _report(options, path, record, drawing)
+    image = draw_picture(record, generator)
+    boxes = [_boxes(options.boxes, image)] if options.boxes else []
+    content = image.encode(
+        metadata=not options.no_metadata, color=options.color, paper=options.paper, resample=options.resample
+    )
+    deliver(content, path, *boxes)
+    _report(options, path, image)
 
 
 def _check_combination(options: Options, file_format: str) -> None:
     """Raise InputError for options that the format ignores, or that contradict each other."""
-    for name in ("scale", "columns"):
+    for name in ("scale", "columns", "color", "paper", "resample"):
         if getattr(options, name) is not None and name not in LAYOUT[file_format]:
             raise InputError(
                 f"--{name} has no effect on a {file_format}",
@@ -249,23 +274,23 @@ def _file_name(record: Record, digits: list[int] | None) -> str:
     return "-".join(parts)
 
 
-def _boxes(path: Path, record: Record, drawing: Drawing) -> File:
+def _boxes(path: Path, image: Image) -> File:
     from mnistgen.text import ground_truth
 
-    truth = ground_truth(str(record.text), drawing.boxes, record.scale)
+    truth = ground_truth(str(image.record.text), image.boxes, image.record.scale)
     return File(path, f"{json.dumps(truth)}\n".encode(), "--boxes")
 
 
-def _report(options: Options, path: Path, record: Record, drawing: Drawing) -> None:
+def _report(options: Options, path: Path, image: Image) -> None:
     """Print the results: to stdout, or to stderr if stdout carries the file."""
-    to_stderr = path == STDOUT
+    to_stderr, record, attempts = path == STDOUT, image.record, image.attempts
     if options.as_json:
         facts = {key: getattr(record, key) for key in ("model", "n", "digits", "seed", "provider")}
-        if drawing.attempts:
-            facts["attempts"] = drawing.attempts
+        if attempts:
+            facts["attempts"] = attempts
         click.echo(json.dumps({"path": str(path), **facts}), err=to_stderr)
     elif not options.quiet:
         if not to_stderr and sys.stdout and sys.stdout.isatty():
-            click.echo(images.preview(drawing.frames))
-        verified = f"  {record.n} verified in {sum(drawing.attempts)} attempts" if drawing.attempts else ""
+            click.echo(images.preview(image.frames))
+        verified = f"  {record.n} verified in {sum(attempts)} attempts" if attempts else ""
         click.echo(f"{path}  seed {record.seed}{verified}  {record.provider}", err=to_stderr)

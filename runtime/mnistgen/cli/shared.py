@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from mnistgen.cli.failures import fail, report
-from mnistgen.errors import DeviceWarning, InputError, MnistgenError, OutputError
+from mnistgen import __version__
+from mnistgen.cli.failures import fail, fail_as_json, report
+from mnistgen.errors import DeviceWarning, InputError, MnistgenError, OutputError, sentences
 from mnistgen.inference.session import MOST_RUN_SECONDS, RUN_SECONDS
 from mnistgen.manifest import Manifest, Model, ModelSource, artifacts_folder
 from mnistgen.output.files import File, check_folder, written_together
@@ -47,6 +48,7 @@ timeout_option = click.option(
     type=click.FloatRange(0, MOST_RUN_SECONDS, min_open=True),
     help=f"Seconds that a run of the file of --model-path may take.  [default: {RUN_SECONDS:g}]",
 )
+version_option = click.version_option(__version__, prog_name="mnistgen")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 no_metadata_option = click.option("--no-metadata", is_flag=True, help="Do not store how the file was drawn.")
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -153,7 +155,11 @@ parse_digits = integers("a digit", 10)
 
 
 def call(command: click.Command, name: str, arguments: list[str] | None = None) -> int:
-    """Run `command` as `name` and return the exit code; report a failure in one line on stderr (contract C6)."""
+    """Run `command` as `name` and return the exit code (contract C6).
+
+    A failure is reported in one line on stderr: a sentence, or JSON if the arguments ask for it.
+    """
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     try:
         with _fallback_reported(name):
             code = command.main(arguments, name, standalone_mode=False)
@@ -162,15 +168,22 @@ def call(command: click.Command, name: str, arguments: list[str] | None = None) 
         return int(code or 0)
     except click.UsageError as error:
         command_path = error.ctx.command_path if error.ctx else name
-        return fail(name, f"{error.format_message()} See {command_path} --help.", 2)
-    except InputError as error:
-        return fail(name, str(error), 2)
-    except (MnistgenError, click.ClickException) as error:
-        return fail(name, str(error), 1)
-    except (KeyboardInterrupt, click.Abort):
-        return fail(name, "Interrupted.", 130)
-    except Exception as error:
-        return report(name, error)
+        return _fail(name, error.format_message(), 2, "usage", f"See {command_path} --help.", as_json)
+    except MnistgenError as error:
+        exit_code = 2 if isinstance(error, InputError) else 1
+        return _fail(name, error.problem, exit_code, error.code, error.remedy, as_json)
+    except click.ClickException as error:
+        return _fail(name, error.format_message(), 1, "failed", "", as_json)
+    except click.Abort:
+        return report(name, KeyboardInterrupt(), as_json)
+    except (KeyboardInterrupt, Exception) as error:
+        return report(name, error, as_json)
+
+
+def _fail(name: str, problem: str, exit_code: int, code: str, remedy: str, as_json: bool) -> int:
+    if as_json:
+        return fail_as_json(problem, exit_code, code, remedy)
+    return fail(name, sentences(problem, remedy), exit_code)
 
 
 @contextlib.contextmanager

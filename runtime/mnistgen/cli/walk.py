@@ -1,14 +1,15 @@
 """`mnistgen walk`: write an animation from digit to digit."""
 
 import json
-import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import click
 
 from mnistgen import __version__
+from mnistgen.animation import MILLISECONDS, SHEET_SCALE
 from mnistgen.cli.shared import (
     FILE,
     SETTINGS,
@@ -28,13 +29,13 @@ from mnistgen.manifest import Model
 from mnistgen.output import images, limits
 from mnistgen.output.files import check_folder, write_whole
 from mnistgen.provenance.checks import check, frames_of
-from mnistgen.provenance.drawing import draw, encode
+from mnistgen.provenance.drawing import draw_walk
 from mnistgen.provenance.records import MOST_FRAMES, SHORTEST_MS, WALK_FORMATS, Walk
+from mnistgen.walk import default_stops
 
-_RANDOM_SEEDS = 4
-"""Number of seeds if none are given and there are not several digits."""
 _FRAMES = 24
-_MILLISECONDS = 40
+_MOST_LISTED = 4
+"""Maximum number of seeds in a message or file name."""
 
 
 class Options(NamedTuple):
@@ -74,7 +75,7 @@ class Options(NamedTuple):
 )
 @click.option("--loop", is_flag=True, help="Return to the first stop and repeat.")
 @click.option(
-    "--milliseconds", type=click.IntRange(SHORTEST_MS), help=f"Time of each frame.  [default: {_MILLISECONDS}]"
+    "--milliseconds", type=click.IntRange(SHORTEST_MS), help=f"Time of each frame.  [default: {MILLISECONDS}]"
 )
 @click.option("--format", type=click.Choice(WALK_FORMATS), help="File format.  [default: the suffix of --out, or gif]")
 @click.option("--out", type=FILE, help="File to write.  [default: named after the content]")
@@ -107,15 +108,15 @@ def command(**given: Any) -> None:
     path = options.out or Path(_file_name(record, seeds, digits))
     check_folder(path)
     generator = Generator(listed, model.name, options.device)
-    record = record._replace(provider=generator.provider)
-    frames = draw(record, generator).frames  # (length, 28, 28)
-    write_whole(path, encode(record, frames, metadata=not options.no_metadata))
+    walk = draw_walk(record, generator)
+    write_whole(path, walk.encode(metadata=not options.no_metadata))
+    record = walk.record
     if options.as_json:
         _report_json(path, record)
     elif not options.quiet:
         if sys.stdout and sys.stdout.isatty():
-            click.echo(images.preview(frames[:: record.frames]))
-        click.echo(f"{path}  {len(frames)} frames  {_list(seeds, ' ', ',')}  {record.provider}")
+            click.echo(images.preview(walk[:: record.frames]))
+        click.echo(f"{path}  {len(walk)} frames  {_list(seeds, ' ', ',')}  {record.provider}")
 
 
 def _format_of(out: Path | None, requested: str | None) -> str:
@@ -133,14 +134,9 @@ def _format_of(out: Path | None, requested: str | None) -> str:
 
 
 def _stops(options: Options, model: Model) -> tuple[list[int], list[int] | None]:
-    """Return seeds and digits; by default every digit of one seed, or several random seeds."""
-    seeds, digits = options.seeds, options.digits
-    if digits is None and model.classes:
-        digits = list(range(model.classes)) if len(seeds or [0]) == 1 else [0]
-    if seeds is None:
-        first = secrets.randbits(32)
-        seeds = list(range(first, first + (1 if digits and len(digits) > 1 else _RANDOM_SEEDS)))
-    return seeds, digits
+    """Return seeds and digits, also if they are the default."""
+    seeds, digits = default_stops(model, options.seeds, options.digits)
+    return list(cast(Sequence[int], seeds)), None if digits is None else list(cast(Sequence[int], digits))
 
 
 def _plan(options: Options, model: Model, file_format: str, seeds: list[int], digits: list[int] | None) -> Walk:
@@ -157,8 +153,8 @@ def _plan(options: Options, model: Model, file_format: str, seeds: list[int], di
         frames=options.frames,
         loop=options.loop,
         format=file_format,
-        scale=options.scale or (2 if sheet else limits.SCALE),
-        milliseconds=options.milliseconds or (None if sheet else _MILLISECONDS),
+        scale=options.scale or (SHEET_SCALE if sheet else limits.SCALE),
+        milliseconds=options.milliseconds or (None if sheet else MILLISECONDS),
     )
 
 
@@ -177,7 +173,7 @@ def _file_name(record: Walk, seeds: list[int], digits: list[int] | None) -> str:
 
 def _list(seeds: list[int], space: str, comma: str) -> str:
     """List the first seeds, such as "seeds 1,2,3" with these separators."""
-    first = comma.join(map(str, seeds[:_RANDOM_SEEDS])) + f"{comma}etc" * (len(seeds) > _RANDOM_SEEDS)
+    first = comma.join(map(str, seeds[:_MOST_LISTED])) + f"{comma}etc" * (len(seeds) > _MOST_LISTED)
     return f"seed{'s' * (len(seeds) > 1)}{space}{first}"
 
 

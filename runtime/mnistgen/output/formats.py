@@ -1,5 +1,6 @@
 """Encode images in each file format."""
 
+import base64
 import io
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from mnistgen.errors import InputError
 from mnistgen.output import images
-from mnistgen.output.limits import LAYOUT, MILLISECONDS
+from mnistgen.output.limits import LAYOUT, MEDIA_TYPES, MILLISECONDS
 
 Frames = NDArray[np.uint8]
 """Images (n, 28, 28), ink 255, or one text (1, 28, width)."""
@@ -26,6 +27,12 @@ class Layout(NamedTuple):
     """Images in a full row of a grid."""
     invert: bool = False
     """Black ink on white."""
+    color: str | None = None
+    """Color of the ink; None for white, or black if inverted."""
+    paper: str | None = None
+    """Color of the background; None for the other one."""
+    resample: str | None = None
+    """How a png or jpg is enlarged, one of style.RESAMPLINGS; None for squares."""
 
 
 def format_of(out: Path | None, requested: str | None) -> str:
@@ -35,6 +42,7 @@ def format_of(out: Path | None, requested: str | None) -> str:
         InputError: The two contradict each other, or the suffix is unknown.
     """
     suffix = out.suffix.lower().removeprefix(".") if out else ""
+    suffix = "jpg" if suffix == "jpeg" else suffix
     if requested and suffix not in ("", requested):
         raise InputError(
             f"--out is {out}; expected a name that ends in .{requested}, the --format", code="format-mismatch"
@@ -65,6 +73,10 @@ def encode(
         InputError: The images are larger than the format allows.
     """
     match layout.format:
+        case "jpg":
+            return _styled(frames, layout)
+        case "png" if layout.color or layout.paper or layout.resample:
+            return _styled(frames, layout)
         case "png":
             return images.encode_png(_sheet(frames, layout, layout.scale), metadata)
         case "gif" | "webp":
@@ -77,6 +89,26 @@ def encode(
             return _svg(_sheet(frames, layout), layout.scale, paper=255 if layout.invert else 0)
         case _:
             return _txt(_sheet(frames, layout))
+
+
+def data_uri(format: str, content: bytes) -> str:
+    """Return a file as a data URI, which a web page can show."""
+    return f"data:{MEDIA_TYPES[format]};base64,{base64.b64encode(content).decode()}"
+
+
+def _styled(frames: Frames, layout: Layout) -> bytes:
+    from mnistgen.output import style  # lazy: a grey png does not need it
+
+    color, paper = ("black", "white") if layout.invert else ("white", "black")
+    sheet = images.grid(frames, columns=layout.columns)
+    return style.encode(
+        sheet,
+        layout.format,
+        layout.scale,
+        layout.color or color,
+        layout.paper or paper,
+        layout.resample or "nearest",
+    )
 
 
 def _animation(frames: Frames, layout: Layout, metadata: str | None) -> bytes:

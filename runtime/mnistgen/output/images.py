@@ -88,6 +88,7 @@ def pillow_failed(error: ImportError) -> MnistgenError:
 def preview(digits: NDArray[np.uint8]) -> str:
     """Show the first images (n, 28, 28) in half-block characters, as many as fit side by side in the terminal.
 
+    If these are not all, the last line says how many.
     Grey levels use the terminal's 256 colors; with NO_COLOR (https://no-color.org) the preview is black and white. It
     is empty if the terminal cannot show the characters.
     """
@@ -95,8 +96,10 @@ def preview(digits: NDArray[np.uint8]) -> str:
         return ""
     width = shutil.get_terminal_size().columns
     fitting = max(1, width // digits.shape[2])
-    picture = np.concatenate(list(digits[: min(fitting, COLUMNS)]), axis=1)[:, :width]  # (28, width)
-    return blocks(picture) if os.environ.get("NO_COLOR") else _lines(_grey_line, picture)
+    first = digits[: min(fitting, COLUMNS)]
+    picture = np.concatenate(list(first), axis=1)[:, :width]  # (28, width)
+    lines = blocks(picture) if os.environ.get("NO_COLOR") else _lines(_grey_line, picture)
+    return lines if len(first) == len(digits) else f"{lines}\n(the first {len(first)} of {len(digits)})"
 
 
 def blocks(picture: NDArray[np.uint8]) -> str:

@@ -1,7 +1,8 @@
 """The formats of files, and the limits of what one file holds."""
 
 LAYOUT = {
-    "png": ("scale", "columns"),
+    "png": ("scale", "columns", "color", "paper", "resample"),
+    "jpg": ("scale", "columns", "color", "paper", "resample"),
     "gif": ("scale",),
     "webp": ("scale",),
     "npy": (),
@@ -10,6 +11,16 @@ LAYOUT = {
     "txt": ("columns",),
 }
 """The formats, and the layout options of each."""
+MEDIA_TYPES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "npy": "application/octet-stream",
+    "npz": "application/zip",
+    "svg": "image/svg+xml",
+    "txt": "text/plain;charset=utf-8",
+}
 CARRIERS = ("png", "gif", "webp", "npz")
 """Formats that carry metadata."""
 TEXTS = ("svg", "txt")

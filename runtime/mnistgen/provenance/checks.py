@@ -1,7 +1,7 @@
 """Check that the facts of a record fit together, and that its file is not too large."""
 
 from mnistgen.errors import InputError
-from mnistgen.output.limits import MOST_PIXELS
+from mnistgen.output.limits import MOST_DIGITS, MOST_PIXELS
 from mnistgen.provenance.records import LONGEST_MS, MOST_FRAMES, AnyRecord, Manifold, Record, Walk
 
 
@@ -49,6 +49,13 @@ def check_size(record: Record) -> None:
 
 
 def _check_picture(record: Record) -> None:
+    for count, what in ((record.n, "digits"), (len(record.text or ""), "characters")):
+        if count > MOST_DIGITS:
+            raise InputError(
+                f"The number of {what} is {count}; expected at most {MOST_DIGITS} in one file",
+                code="too-large",
+                remedy="Use several files, or arrays",
+            )
     if record.digits is not None and len(record.digits) != record.n:
         raise InputError(
             f"The record has {len(record.digits)} digits for {record.n} images; expected one for each",

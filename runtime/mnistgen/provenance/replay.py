@@ -11,7 +11,7 @@ from mnistgen import __version__
 from mnistgen.generator import Generator
 from mnistgen.provenance import container
 from mnistgen.provenance.checks import shape_of
-from mnistgen.provenance.drawing import draw, encode
+from mnistgen.provenance.drawing import encode
 from mnistgen.provenance.records import AnyRecord
 
 
@@ -52,7 +52,7 @@ def replay(path: Path, record: AnyRecord, generator: Generator) -> Replay:
         sha256=generator.model.sha256,
         provider=generator.provider,
     )
-    content = encode(now, draw(now, generator).frames)
+    content = encode(now, generator)
     new = container.pixels(content, path, shape_of(now))
     levels = _levels(old, new)
     return Replay(now, content, levels, tuple(_differences(record, now, old, new, levels)))

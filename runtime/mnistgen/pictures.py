@@ -1,0 +1,65 @@
+"""Draw digits and texts as pictures."""
+
+from typing import TYPE_CHECKING
+
+from mnistgen import __version__
+from mnistgen.image import Image
+from mnistgen.output import images, limits
+from mnistgen.provenance.records import Record
+from mnistgen.request import Request
+from mnistgen.validation import Integers, integers, is_several
+
+if TYPE_CHECKING:
+    from mnistgen.generator import Generator
+
+
+def draw_digits(
+    generator: "Generator", digit: int | Integers | None, n: int | None, seed: int | None, start: int, verify: bool
+) -> Image:
+    """Return the picture for these arguments of `Generator.draw`."""
+    if digit is not None and is_several(digit):
+        given = integers("digit", digit, 10, code="invalid-digit")
+        n = len(given) if n is None else Request.validate(generator.model, n, None, seed, start).n
+        digit = [given[i % len(given)] for i in range(n)]
+    return _draw(
+        generator, Request.validate(generator.model, 1 if n is None else n, digit, seed, start, verify), verify
+    )
+
+
+def draw_text(generator: "Generator", text: str | int, seed: int | None, start: int, verify: bool) -> Image:
+    """Return the picture for these arguments of `Generator.text`."""
+    from mnistgen.text import check_text, digits_of, lay_out  # lazy: digits do not need it
+
+    written = check_text(text)
+    digits = digits_of(written)
+    image = _draw(generator, Request.validate(generator.model, len(digits), digits, seed, start, verify), verify)
+    picture, boxes = lay_out(written, image.frames)
+    return Image(picture[None], image.record._replace(text=written), boxes, image.attempts)
+
+
+def _draw(generator: "Generator", request: Request, verify: bool) -> Image:
+    digits = request.digits_at(slice(0, request.n))
+    n, digit, seed, start = request.n, None if digits is None else digits.tolist(), request.seed, request.start
+    attempts = None
+    if verify:
+        verified = generator.generate_verified(n, digit=digit, seed=seed, start=start)
+        frames, digits, attempts = verified.images, verified.digits, tuple(verified.attempts.tolist())
+    else:
+        frames = generator.generate(n, digit=digit, seed=seed, start=start)
+    record = Record(
+        mnistgen=__version__,
+        model=request.model.name,
+        sha256=request.model.sha256,
+        provider=generator.provider,
+        seed=seed,
+        start=start,
+        n=n,
+        digits=None if digits is None else tuple(digits.tolist()),
+        text=None,
+        format="png",
+        scale=limits.SCALE,
+        columns=images.COLUMNS,
+        invert=False,
+        verified=verify,
+    )
+    return Image(frames, record, attempts=attempts)
