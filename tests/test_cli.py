@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import MODELS
+from conftest import MODELS, ROOT
 from PIL import Image
 from subprocess_helpers import (
     cli_command,
@@ -281,6 +282,42 @@ def test_json_failures(run, folder, arguments, exit_code, code):
     assert error["code"] == code
     assert {*error} == {"code", "problem", "remedy"}
     assert error["problem"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "--model", "vae", "--seed", "1"),
+        ("walk", "--model", "vae", "--frames", "2"),
+        ("manifold", "--side", "3"),
+        ("dataset", "digits", "--model", "cgan-int8", "--n", "20"),
+        ("bench", "--seconds", "0", "--batch", "1"),
+        ("models",),
+        ("doctor",),
+    ],
+    ids=lambda command: command[0],
+)
+def test_models_of_another_folder(call, folder, command):
+    own = folder / "own"
+    own.mkdir()
+    manifest = json.loads((ROOT / "artifacts" / "manifest.json").read_text(encoding="utf-8"))
+    manifest["models"] = {name: manifest["models"][name] for name in ("vae", "cgan-int8")}
+    (own / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    for name in ("vae.onnx", "cgan-int8.onnx", "verifier.onnx"):
+        shutil.copy(ROOT / "artifacts" / name, own)
+    code, out, err = call(*command, "--artifacts", str(own))
+    assert (code, err) == (0, "")
+    assert "gan " not in out.replace("cgan ", "")
+    for name in ("vae.onnx", "cgan-int8.onnx"):
+        (own / name).unlink()
+    code, out, err = call(*command, "--artifacts", str(own))
+    assert code == (0 if command[0] == "models" else 1)
+
+
+def test_model_path_excludes_a_folder(run, folder):
+    code, _, err = run("--model-path", str(ROOT / "artifacts" / "vae.onnx"), "--artifacts", str(folder))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--artifacts has no effect" in err
 
 
 def test_both_commands_tell_their_version(run):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from mnistgen.benchmark import measure
-from mnistgen.cli.shared import SETTINGS, device_option, json_option, manifest
+from mnistgen.cli.shared import SETTINGS, artifacts_option, device_option, json_option, manifest
 from mnistgen.generator import MOST_THREADS, Generator
 from mnistgen.inference.cpu import processor, usable_cores
 from mnistgen.inference.session import check_device, version
@@ -22,6 +22,7 @@ from mnistgen.inference.session import check_device, version
     help="Batch size; repeatable.  [default: 1 and 256]",
 )
 @click.option("--threads", type=click.IntRange(1, MOST_THREADS), help="Threads on a CPU.  [default: all usable cores]")
+@artifacts_option
 @device_option
 @click.option(
     "--seconds", type=click.FloatRange(0, 600), default=2.0, show_default=True, help="Time for each measurement."

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TextIO, cast
 
 import click
 
-from mnistgen.cli.shared import SETTINGS, device_option, json_option, manifest, parse_digits
+from mnistgen.cli.shared import SETTINGS, artifacts_option, device_option, json_option, manifest, parse_digits
 from mnistgen.dataset import write
 from mnistgen.dataset.kinds import KINDS
 from mnistgen.dataset.plan import MOST
@@ -73,6 +73,7 @@ def _parse_shares(context: click.Context, option: click.Parameter, text: str | N
 @click.option("--kind", default="idx", show_default=True, help=f"Format: {', '.join(KINDS)}.")
 @click.option("--model", "name", default="cgan", show_default=True, help="Model to use: cgan or cgan-int8.")
 @click.option("--overwrite", is_flag=True, help="Replace the dataset in OUT once the new one is complete.")
+@artifacts_option
 @device_option
 @json_option
 @click.pass_context

@@ -15,6 +15,7 @@ _COLORS = {doctor.OK: "green", doctor.WARNING: "yellow", doctor.FAULT: "red"}
 
 
 @click.command(context_settings=shared.SETTINGS)
+@shared.artifacts_option
 @shared.json_option
 def command(as_json: bool) -> int:
     """Check the installation and say how to fix it.

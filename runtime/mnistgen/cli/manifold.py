@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 import click
 
 from mnistgen import __version__
-from mnistgen.cli.shared import FILE, SETTINGS, device_option, json_option, manifest, no_metadata_option, quiet_option
+from mnistgen.cli.shared import (
+    FILE,
+    SETTINGS,
+    artifacts_option,
+    device_option,
+    json_option,
+    manifest,
+    no_metadata_option,
+    quiet_option,
+)
 from mnistgen.errors import InputError
 from mnistgen.generator import Generator
 from mnistgen.inference.session import check_device
@@ -39,6 +48,7 @@ class Options(NamedTuple):
     "--scale", type=click.IntRange(1, MOST_SCALE), default=2, show_default=True, help="Pixel size; 1 gives 28×28."
 )
 @no_metadata_option
+@artifacts_option
 @device_option
 @json_option
 @quiet_option

@@ -5,10 +5,11 @@ from dataclasses import asdict
 
 import click
 
-from mnistgen.cli.shared import SETTINGS, json_option, manifest
+from mnistgen.cli.shared import SETTINGS, artifacts_option, json_option, manifest
 
 
 @click.command(context_settings=SETTINGS)
+@artifacts_option
 @json_option
 def command(as_json: bool) -> None:
     """List available models.

@@ -11,6 +11,7 @@ from mnistgen.cli.shared import (
     FILE,
     SETTINGS,
     STDOUT,
+    artifacts_option,
     check_target,
     deliver,
     device_option,
@@ -32,6 +33,7 @@ from mnistgen.provenance.replay import Replay, replay
 @click.option("--out", type=FILE, help="File to write, or - for stdout.  [default: FILE-replay, next to FILE]")
 @click.option("--model-path", type=EXISTING_FILE, help="The ONNX file that drew it, if it was one of your own.")
 @timeout_option
+@artifacts_option
 @device_option
 @json_option
 def command(

@@ -16,6 +16,7 @@ from mnistgen.cli.shared import (
     FILE,
     SETTINGS,
     STDOUT,
+    artifacts_option,
     check_target,
     deliver,
     device_option,
@@ -125,6 +126,7 @@ def _check_color(context: click.Context, option: click.Parameter, color: str | N
 @click.option("--verify", is_flag=True, help="Read each digit back and redraw illegible ones.")
 @click.option("--boxes", type=FILE, help="JSON file to write the bounding boxes of the digits of --text to.")
 @no_metadata_option
+@artifacts_option
 @device_option
 @json_option
 @quiet_option

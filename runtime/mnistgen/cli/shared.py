@@ -48,6 +48,22 @@ timeout_option = click.option(
     type=click.FloatRange(0, MOST_RUN_SECONDS, min_open=True),
     help=f"Seconds that a run of the file of --model-path may take.  [default: {RUN_SECONDS:g}]",
 )
+
+
+def _set_artifacts(context: click.Context, option: click.Parameter, folder: Path | None) -> None:
+    if folder is not None:
+        context.meta[_ARTIFACTS] = folder
+
+
+_ARTIFACTS = "mnistgen.artifacts"
+"""Key of the folder of models in click's context."""
+artifacts_option = click.option(
+    "--artifacts",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    expose_value=False,
+    callback=_set_artifacts,
+    help="Folder with a manifest and models of your own.  [default: the models of mnistgen]",
+)
 version_option = click.version_option(__version__, prog_name="mnistgen")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 no_metadata_option = click.option("--no-metadata", is_flag=True, help="Do not store how the file was drawn.")
@@ -55,8 +71,13 @@ quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but err
 
 
 def folder() -> Path:
-    """Return the folder of the models."""
-    return artifacts_folder()
+    """Return the folder of the models: that of the option --artifacts, or that of the package."""
+    return _own_folder() or artifacts_folder()
+
+
+def _own_folder() -> Path | None:
+    context = click.get_current_context(silent=True)
+    return context.meta.get(_ARTIFACTS) if context else None
 
 
 def manifest() -> Manifest:
@@ -73,7 +94,7 @@ def find_model(name: str, path: Path | None, timeout: float | None) -> tuple[Mod
         timeout: Seconds that a run of the file may take; None for the default.
 
     Raises:
-        InputError: There is a timeout, but no path.
+        InputError: There is a timeout, but no path; or a path and a folder of models.
         ArtifactError: The file or the manifest is missing, damaged or invalid.
         UnknownModelError: The manifest lists no such model.
     """
@@ -84,6 +105,10 @@ def find_model(name: str, path: Path | None, timeout: float | None) -> tuple[Mod
             )
         listed = manifest()
         return listed, listed.model(name)
+    if _own_folder():
+        raise InputError(
+            "--artifacts has no effect with --model-path", code="option-conflict", remedy="Leave out one of them"
+        )
     from mnistgen.model_file import ModelFile  # lazy: shipped models do not need it
 
     file = ModelFile(path) if timeout is None else ModelFile(path, timeout)

@@ -13,6 +13,7 @@ from mnistgen.animation import MILLISECONDS, SHEET_SCALE
 from mnistgen.cli.shared import (
     FILE,
     SETTINGS,
+    artifacts_option,
     device_option,
     integers,
     json_option,
@@ -81,6 +82,7 @@ class Options(NamedTuple):
 @click.option("--out", type=FILE, help="File to write.  [default: named after the content]")
 @click.option("--scale", type=click.IntRange(1, limits.MOST_SCALE), help="Pixel size.  [default: 8, or 2 for a png]")
 @no_metadata_option
+@artifacts_option
 @device_option
 @json_option
 @quiet_option
