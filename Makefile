@@ -28,9 +28,9 @@ test: $(VENV)/test-ready  ## Run all tests
 coverage: $(VENV)/test-ready  ## Run all tests and print the coverage of each package
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
-fuzz: $(VENV)/test-ready  ## Read random and damaged files for 15 minutes (Linux; uses the network)
+fuzz: $(VENV)/test-ready  ## Read random and damaged files for 20 minutes (Linux; uses the network)
 	$(PIP) atheris==3.0.0
-	MNISTGEN_FUZZ=fuzz $(BIN)/python -m pytest $(PARALLEL) tests/test_fuzz.py
+	MNISTGEN_FUZZ=fuzz $(BIN)/python -m pytest $(PARALLEL) tests/test_fuzz.py tests/test_fuzz_training.py
 	$(FAULTS).model_storm 10000
 	for target in picture record manifest model; do $(FAULTS).guided_fuzz $$target 150 || exit 1; done
 
@@ -39,7 +39,7 @@ faults: $(VENV)/test-ready  ## Interrupt, starve and race commands for 5 minutes
 	$(FAULTS).dataset_race 250
 	$(FAULTS).file_race 40
 	$(FAULTS).fork_storm 150
-	$(FAULTS).power_loss 1000
+	$(FAULTS).power_loss 10000
 	$(FAULTS).limit_sweep 10
 	$(FAULTS).full_disk
 

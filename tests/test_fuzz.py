@@ -18,6 +18,8 @@ from record_helpers import FACTS, MANIFOLD, WALK
 
 import mnistgen
 from mnistgen import provenance
+from mnistgen.cli import shared
+from mnistgen.cli.run import command as run_command
 from mnistgen.inference.onnx_scan import check_self_contained
 from mnistgen.manifest import Manifest
 from mnistgen.output import animation, formats, images
@@ -65,8 +67,10 @@ def mutated(content: bytes) -> st.SearchStrategy[bytes]:
     return st.builds(mutate, flips, position, st.sampled_from([0, 0, 1, 9, 500]), position, st.binary(max_size=9))
 
 
-@given(content=st.one_of(*(mutated(content) for content in carriers())) | st.binary(max_size=200))
-def test_damaged_pictures(content):
+@pytest.mark.parametrize("carrier", carriers(), ids=["png", "npz", "gif", "webp"])
+@given(data=st.data())
+def test_damaged_pictures(carrier, data):
+    content = data.draw(mutated(carrier) | st.binary(max_size=200))
     for read in (container.metadata, lambda *given: container.pixels(*given, (3, 28, 28))):
         with contextlib.suppress(mnistgen.ProvenanceError):
             read(content, PATH)
@@ -113,6 +117,29 @@ VAE = (ROOT / "artifacts" / "vae.onnx").read_bytes()
 def test_scan_of_damaged_models(content):
     with contextlib.suppress(mnistgen.ArtifactError):
         check_self_contained(content)
+
+
+OPTIONS = [option for parameter in run_command.params for option in parameter.opts if parameter.name != "help"]
+JUNK = st.sampled_from(
+    ["5", "0-9", "-1", "", "x.png", "x/y.gif", "-", "cgan", "vae", "1e9", "png", "red", "cpu", "\x1b[2J"]
+)
+
+
+@given(arguments=st.lists(st.sampled_from(OPTIONS) | JUNK | st.text(max_size=8), max_size=6))
+def test_random_command_lines(tmp_path_factory, arguments):
+    folder = tmp_path_factory.getbasetemp() / "fuzzed-commands"
+    folder.mkdir(exist_ok=True)
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        code = shared.call(run_command, "mnistgen-run", [*arguments, "--quiet"])
+    assert code in (0, 1, 2)
+    assert err.getvalue().count("\n") == (code != 0)
+    for file in folder.iterdir():
+        assert file.stat().st_size > 0
+        file.unlink()
 
 
 @given(values=JSON, end=st.integers(1, 2**70))
