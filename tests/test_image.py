@@ -183,9 +183,31 @@ def test_invalid_layouts(cgan, code, arguments):
     assert caught.value.code == code
 
 
-def test_too_many_digits_for_a_file(cgan):
-    image = cgan.draw(n=1001)
-    assert len(image.frames) == 1001
+@pytest.mark.parametrize(
+    ("code", "arguments"),
+    [
+        ("invalid-count", {"n": 1001}),
+        ("invalid-count", {"digit": [5, 3], "n": 10**12}),
+        ("invalid-count", {"n": 0}),
+        ("invalid-count", {"digit": [5] * 1001}),
+        ("invalid-digit", {"digit": [10]}),
+        ("invalid-digit", {"digit": []}),
+        ("invalid-seed", {"seed": -1}),
+        ("invalid-start", {"start": -1}),
+    ],
+    ids=str,
+)
+def test_invalid_drawings(cgan, code, arguments):
+    with pytest.raises(mnistgen.InputError) as caught:
+        cgan.draw(**arguments)
+    assert caught.value.code == code
+    if "start" not in arguments and "seed" not in arguments:
+        with pytest.raises(mnistgen.InputError):
+            mnistgen.draw(**arguments)
+
+
+def test_long_text_is_not_saved(cgan):
+    image = cgan.text("12" * 501)
     with pytest.raises(mnistgen.InputError) as caught:
         image.png(scale=1)
     assert caught.value.code == "too-large"

@@ -97,7 +97,7 @@ def draw(
 
     Args:
         digit: One digit, or several; by default, any.
-        n: Number of digits; by default, as many as are given, or one.
+        n: Number of digits, at most 1000; by default, as many as are given, or one.
         seed: Seed of the digits; random by default.
         start: Index of the first image of the seed.
         verify: Draw illegible digits again; every model then takes a `digit`.

@@ -179,7 +179,7 @@ class Generator:
         Args:
             digit: One digit, or several, which repeat until there are `n`. By default, image i of the CGAN shows i
                 modulo 10, and the other models draw any digits.
-            n: Number of digits; by default, as many as are given, or one.
+            n: Number of digits, at most 1000; by default, as many as are given, or one.
             seed: Seed of the digits; random by default.
             start: Index of the first image.
             verify: Draw illegible digits again, as `generate_verified`; every model then takes a `digit`.

@@ -7,7 +7,7 @@ from mnistgen.image import Image
 from mnistgen.output import images, limits
 from mnistgen.provenance.records import Record
 from mnistgen.request import Request
-from mnistgen.validation import Integers, integers, is_several
+from mnistgen.validation import Integers, integer, integers, is_several
 
 if TYPE_CHECKING:
     from mnistgen.generator import Generator
@@ -17,13 +17,15 @@ def draw_digits(
     generator: "Generator", digit: int | Integers | None, n: int | None, seed: int | None, start: int, verify: bool
 ) -> Image:
     """Return the picture for these arguments of `Generator.draw`."""
+    given = None
     if digit is not None and is_several(digit):
         given = integers("digit", digit, 10, code="invalid-digit")
-        n = len(given) if n is None else Request.validate(generator.model, n, None, seed, start).n
+    if n is None:
+        n = len(given or [0])
+    n = integer("n", n, limits.MOST_DIGITS + 1, least=1, code="invalid-count")
+    if given is not None:
         digit = [given[i % len(given)] for i in range(n)]
-    return _draw(
-        generator, Request.validate(generator.model, 1 if n is None else n, digit, seed, start, verify), verify
-    )
+    return _draw(generator, Request.validate(generator.model, n, digit, seed, start, verify), verify)
 
 
 def draw_text(generator: "Generator", text: str | int, seed: int | None, start: int, verify: bool) -> Image:
