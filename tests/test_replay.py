@@ -4,14 +4,27 @@ import json
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image, PngImagePlugin
 from record_helpers import FACTS, MANIFOLD, WALK, drawn, made, png
 
 import mnistgen
+from mnistgen import provenance
 from mnistgen.output import limits
 from mnistgen.provenance import records
+from mnistgen.provenance.replay import replay
 
 KINDS = limits.CARRIERS
+SAMPLES = sorted((ROOT / "artifacts" / "samples").iterdir())
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_committed_sample_is_replayed(path):
+    record = provenance.read(path)
+    again = replay(path, record, mnistgen.load(record.model, device="cpu"))
+    assert record.sha256 == again.record.sha256, "draw the samples again, see CONTRIBUTING.md"
+    assert again.levels is not None
+    assert again.levels <= 1  # CPUs may round differently
 
 
 @pytest.mark.parametrize("kind", KINDS)
