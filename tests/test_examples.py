@@ -4,10 +4,12 @@ A test is skipped if the tools it needs are missing; `make examples` installs th
 """
 
 import functools
+import html
 import http.server
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -105,6 +107,7 @@ def test_node_digit_and_scale(tmp_path, cgan):
         (["--seed", str(2**64)], 2, f"seed is {2**64}; expected an integer from 0 to {2**64 - 1}"),
         (["--start", str(2**63)], 2, f"start is {2**63}"),
         (["--out", "digits.gif"], 2, "--out is digits.gif"),
+        (["--out", "/dev/null.png/digits.png"], 1, "Cannot write /dev/null.png/digits.png (ENOENT)"),
         (["--out", "/dev/null/digits.png"], 1, "Cannot write /dev/null/digits.png (ENOTDIR)"),
         (["--artifacts", "nowhere"], 1, "(ENOENT)"),
     ],
@@ -113,6 +116,22 @@ def test_node_rejects_invalid_options(arguments, code, words, folder):
     got, out, err = draw(*arguments)
     assert (got, out, err.count("\n"), os.listdir()) == (code, "", 1, [])
     assert words in err
+
+
+@needs_packages
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["--seed", "7"], "cgan-seed7.png"),
+        (["--digit", "5"], "cgan-digit5-seed0.png"),
+        (["--model", "vae", "--out", "mine.PNG"], "mine.PNG"),
+    ],
+)
+def test_node_does_not_overwrite_files(arguments, name, folder):
+    assert draw(*arguments)[0] == 0
+    before = (folder / name).read_bytes()
+    assert draw(*arguments) == (1, "", f"draw.mjs: {name} exists. Choose another file with --out.\n")
+    assert (os.listdir(), (folder / name).read_bytes()) == ([name], before)
 
 
 @needs_packages
@@ -144,7 +163,7 @@ def page():
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("response", lambda response: response.ok or wrong.append(response.url))
         page.goto(f"http://127.0.0.1:{server.server_port}/examples/javascript/")
-        page.get_by_text("Ready").wait_for()
+        page.get_by_text("Drew 10 digits").wait_for()
         yield page
         browser.close()
     server.shutdown()
@@ -171,20 +190,43 @@ def test_browser_matches_python(page, name):
     assert_close(drawn, mnistgen.load(name, device="cpu").generate(110, seed=7))
 
 
+def shown(page):
+    """Return the digits on the page, uint8 (n, 28, 28)."""
+    code = """(canvases) => canvases.map((canvas) =>
+      Array.from(canvas.getContext("2d").getImageData(0, 0, 28, 28).data).filter((_, i) => i % 4 === 0))"""
+    return np.array(page.get_by_role("img").evaluate_all(code)).reshape(-1, 28, 28)
+
+
+@needs_browser
+def test_page_opens_with_ten_digits(page, cgan):
+    opened = page.context.new_page()
+    opened.goto(page.url)
+    opened.get_by_text("Drew 10 digits").wait_for()
+    assert_close(shown(opened), cgan.generate(10, seed=7))
+    opened.get_by_label("Seed").fill("14")
+    opened.get_by_text("Drew 10 digits of seed 14").wait_for()
+    assert_close(shown(opened), cgan.generate(10, seed=14))
+    opened.get_by_role("button", name="3", exact=True).click()
+    opened.get_by_text("Drew 3 of").wait_for()
+    assert_close(shown(opened), cgan.generate(11, digit=[*range(10), 3], seed=14))
+    opened.close()
+
+
 @needs_browser
 def test_page_shows_digits_and_python_code(page, cgan):
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_text("Press a key.").wait_for()
     page.get_by_role("button", name="3", exact=True).click()
     page.keyboard.press("1")
     page.get_by_role("button", name="4", exact=True).click()
     page.get_by_text("Drew 4").wait_for()
     assert page.locator("code").inner_text() == 'mnistgen.load("cgan").generate(3, digit=[3, 1, 4], seed=7)'
-    code = """(canvases) => canvases.map((canvas) =>
-      Array.from(canvas.getContext("2d").getImageData(0, 0, 28, 28).data).filter((_, i) => i % 4 === 0))"""
-    drawn = np.array(page.get_by_role("img").evaluate_all(code)).reshape(3, 28, 28)
-    assert_close(drawn, cgan.generate(3, digit=[3, 1, 4], seed=7))
+    assert_close(shown(page), cgan.generate(3, digit=[3, 1, 4], seed=7))
     page.get_by_label("Seed").fill("seven")
     page.get_by_role("button", name="5", exact=True).click()
     page.get_by_text("The seed must be an integer from 0 to 18446744073709551615.").wait_for()
+    page.get_by_label("Seed").fill("8")
+    page.get_by_text("Drew 3 digits of seed 8").wait_for()
 
 
 @needs_browser
@@ -205,10 +247,11 @@ def test_page_with_unconditional_model(page):
     other = page.context.new_page()
     other.goto(page.url)
     other.get_by_label("Model").select_option("vae")
-    other.get_by_text("Ready").wait_for()
+    other.get_by_text("Drew 10 digits").wait_for()
     other.get_by_role("button", name="Draw").click()
     other.get_by_text("Drew a digit").wait_for()
-    assert other.locator("code").inner_text() == 'mnistgen.load("vae").generate(1, seed=7)'
+    assert other.locator("code").inner_text() == 'mnistgen.load("vae").generate(11, seed=7)'
+    assert_close(shown(other), mnistgen.load("vae", device="cpu").generate(11, seed=7))
     other.close()
 
 
@@ -224,17 +267,37 @@ def test_flask_images_are_cacheable(cgan):
     with Image.open(io.BytesIO(first.data)) as image:
         np.testing.assert_array_equal(np.asarray(image), cgan.generate(digit=5, seed=7, start=3)[0])
     assert first.headers["Cache-Control"] == "public, max-age=86400"
-    again = client.get("/5.png?seed=7&index=3&scale=1", headers={"If-None-Match": first.headers["ETag"]})
-    assert (again.status_code, again.data) == (304, b"")
+    tag = first.headers["ETag"]
+    assert tag.startswith('"')  # strong: equal tags mean equal bytes
+    again = client.get("/5.png?seed=7&index=3&scale=1", headers={"If-None-Match": tag})
+    assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
+    changed = client.get("/5.png?seed=8&index=3&scale=1", headers={"If-None-Match": tag})
+    assert (changed.status_code, changed.headers["ETag"] == tag) == (200, False)
     other = client.get("/5.png")
     assert (other.status_code, other.headers["Cache-Control"]) == (302, "no-store")
     assert client.get(other.headers["Location"]).status_code == 200
 
 
 @needs("flask")
+def test_flask_page_shows_digits(cgan):
+    client = example("flask_app").app.test_client()
+    page = client.get("/?seed=7")
+    assert (page.mimetype, page.headers["Cache-Control"]) == ("text/html", "no-store")
+    sources = [html.unescape(source) for source in re.findall(r'<img src="([^"]+)"', page.text)]
+    assert len(sources) == len(set(sources)) == 30
+    for i, source in enumerate(sources):
+        with Image.open(io.BytesIO(client.get(source).data)) as image:
+            expected = cgan.generate(digit=i % 10, seed=7, start=i // 10)[0]
+            np.testing.assert_array_equal(np.asarray(image)[::4, ::4], expected)
+    assert client.get("/").text != client.get("/").text  # random seeds
+
+
+@needs("flask")
 @pytest.mark.parametrize(
     ("url", "words"),
     [
+        ("/?seed=-1", "seed is -1"),
+        ("/?seed=x", "seed is 'x'; expected an integer"),
         ("/11.png?seed=1", "digit is 11"),
         ("/5.png?seed=-1", "seed is -1"),
         ("/5.png?seed=x", "seed is 'x'; expected an integer"),

@@ -6,7 +6,7 @@
  * More:                              node examples/javascript/draw.mjs --help
  */
 
-import { rename, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -21,7 +21,7 @@ const HELP = `Usage: node draw.mjs [options]
   --seed NUMBER       random seed (0)
   --start INDEX       index of the first image (0)
   --scale FACTOR      pixels per image pixel, at most 64 (8)
-  --out FILE          PNG to write (digits.png)
+  --out FILE          PNG to write, a new file (a name such as cgan-digit5-seed7.png)
   --artifacts FOLDER  folder of manifest.json and the models (those of the checkout)`;
 
 const OPTIONS = {
@@ -31,7 +31,7 @@ const OPTIONS = {
   seed: { type: "string", default: "0" },
   start: { type: "string", default: "0" },
   scale: { type: "string", default: "8" },
-  out: { type: "string", default: "digits.png" },
+  out: { type: "string" },
   artifacts: { type: "string" },
   help: { type: "boolean", short: "h" },
 };
@@ -41,13 +41,14 @@ async function main() {
   if (values.help) return console.log(HELP);
   const [n, scale] = [small("--n", values.n, 1000), small("--scale", values.scale, 64)];
   const options = { seed: integer("--seed", values.seed), start: integer("--start", values.start) };
-  if (!/\.png$/i.test(values.out)) throw new RangeError(`--out is ${values.out}; expected a name that ends in .png.`);
   if (values.digit !== undefined) options.digit = integer("--digit", values.digit);
+  const path = values.out ?? defaultName(values.model, options);
+  if (!/\.png$/i.test(path)) throw new RangeError(`--out is ${path}; expected a name that ends in .png.`);
   const artifacts = values.artifacts ? pathToFileURL(`${values.artifacts}/`) : new URL("../../artifacts/", import.meta.url);
   const gen = await load(values.model, { ort: await runtime(), artifacts });
   const images = await gen.generate(n, options);
-  await write(values.out, encodePng(grid(images, n, scale)));
-  console.log(`${values.out}  seed ${options.seed}  ${values.model}`);
+  await write(path, encodePng(grid(images, n, scale)));
+  console.log(`${path}  seed ${options.seed}  ${values.model}`);
 }
 
 async function runtime() {
@@ -59,16 +60,19 @@ async function runtime() {
   }
 }
 
-/** Write the whole file or nothing. */
+/** Write a new file as a whole; an existing file is an error. */
 async function write(path, content) {
-  const temporary = `${path}.part`;
   try {
-    await writeFile(temporary, content);
-    await rename(temporary, path);
+    await writeFile(path, content, { flag: "wx" });
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {}); // it may not exist
+    if (error.code === "EEXIST") throw new Error(`${path} exists. Choose another file with --out.`);
+    await rm(path, { force: true }).catch(() => {}); // the part that was written
     throw new Error(`Cannot write ${path} (${error.code}). Choose another file with --out.`);
   }
+}
+
+function defaultName(model, { digit, seed }) {
+  return `${model}-${digit === undefined ? "" : `digit${digit}-`}seed${seed}.png`;
 }
 
 /** Parse an integer of any size; seeds go up to 2⁶⁴ - 1. */

@@ -1,8 +1,8 @@
-/** The page: each key press appends a digit, image 0, 1, 2… of the seed. */
+/** The page: ten digits at first; each key press appends another. They are images 0, 1, 2… of the seed. */
 
 import * as ort from "onnxruntime-web";
 
-import { load } from "./mnistgen.mjs";
+import { PIXELS, load } from "./mnistgen.mjs";
 
 ort.env.wasm.numThreads = 1; // more threads need a cross-origin isolated page, and do not speed up one digit
 
@@ -13,15 +13,16 @@ const [model, seed, pad, paper, status, python] = ["model", "seed", "pad", "pape
 let generator; // a promise of the selected model
 let digits = []; // digits on the page; undefined for unconditional models
 
+/** Load the selected model and draw ten digits. */
 function choose() {
   generator?.then((previous) => previous.close(), () => {}); // a load error was shown already
   say("Loading…");
   generator = load(model.value, { ort, artifacts: ARTIFACTS });
   const conditional = model.value === "cgan";
   const keys = conditional ? [..."0123456789"].map((digit) => [digit, Number(digit)]) : [["Draw", undefined]];
-  pad.replaceChildren(...keys.map(([text, digit]) => key(text, () => draw(digit))), key("Clear", clear));
-  clear();
-  generator.then(() => say("Ready: press a key."), showError);
+  pad.replaceChildren(...keys.map(([text, digit]) => key(text, () => append(digit))), key("Clear", clear));
+  digits = Array.from({ length: 10 }, (_, i) => (conditional ? i : undefined));
+  draw();
 }
 
 function key(text, press) {
@@ -34,30 +35,40 @@ function key(text, press) {
 
 function clear() {
   digits = [];
-  paper.replaceChildren();
-  describe();
+  draw();
 }
 
-async function draw(digit) {
+function append(digit) {
+  if (seed.checkValidity()) digits.push(digit); // else draw() shows the error
+  draw(digits.length - 1);
+}
+
+/** Draw the digits on the page again, or only those from number `start` on. */
+async function draw(start = 0) {
   try {
+    const options = { seed: seedValue(), start };
+    const drawn = digits.slice(start);
+    const canvases = drawn.map(newCanvas);
+    paper.replaceChildren(...[...paper.children].slice(0, start), ...canvases); // before the await: keeps their order
+    describe();
+    if (!drawn.length) return say("Press a key.");
+    if (model.value === "cgan") options.digit = drawn;
+    const gen = await generator;
     const started = performance.now();
-    const options = { digit, seed: seedValue(), start: digits.length };
-    const canvas = place(digit);
-    ink(canvas, await (await generator).generate(1, options));
-    say(`Drew ${digit ?? "a digit"} in ${Math.round(performance.now() - started)} ms.`);
+    const images = await gen.generate(drawn.length, options);
+    canvases.forEach((canvas, i) => ink(canvas, images.subarray(i * PIXELS, (i + 1) * PIXELS)));
+    if (!canvases[0].isConnected) return; // a later call has replaced them
+    const what = drawn.length > 1 ? `${drawn.length} digits` : (drawn[0] ?? "a digit");
+    say(`Drew ${what} of seed ${options.seed} in ${Math.round(performance.now() - started)} ms. Press a key to append a digit.`);
   } catch (error) {
     showError(error);
   }
 }
 
-/** Append a canvas before the digit is drawn, so that quick key presses keep their order. */
-function place(digit) {
+function newCanvas(digit) {
   const element = Object.assign(document.createElement("canvas"), { width: 28, height: 28 });
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", `${digit ?? "a digit"}, handwritten`);
-  paper.append(element);
-  digits.push(digit);
-  describe();
   return element;
 }
 
@@ -87,10 +98,10 @@ function showError(error) {
 }
 
 model.addEventListener("change", choose);
-seed.addEventListener("input", clear);
+seed.addEventListener("input", () => draw());
 document.getElementById("options").addEventListener("submit", (event) => event.preventDefault());
 document.addEventListener("keydown", (event) => {
   const elsewhere = event.target.closest("input, select") || event.ctrlKey || event.metaKey || event.altKey;
-  if (!elsewhere && model.value === "cgan" && /^[0-9]$/.test(event.key)) draw(Number(event.key));
+  if (!elsewhere && model.value === "cgan" && /^[0-9]$/.test(event.key)) append(Number(event.key));
 });
 choose();
