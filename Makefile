@@ -67,7 +67,7 @@ docs-serve: $(VENV)/test-ready  ## Serve the documentation and rebuild it on cha
 
 # Without these packages, the tests of examples/ are skipped. Some also need Node.js, or Chromium.
 examples: $(VENV)/test-ready  ## Install what the examples need, and test them (uses the network)
-	$(PIP) -e . flask nbclient ipykernel pyinstaller playwright
+	$(PIP) -e . flask nbclient ipykernel ipywidgets pyinstaller playwright
 	npm ci --prefix examples/javascript
 	$(BIN)/python -m pytest tests/test_examples.py
 

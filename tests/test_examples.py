@@ -3,6 +3,8 @@
 A test is skipped if the tools it needs are missing; `make examples` installs them.
 """
 
+import ast
+import base64
 import functools
 import html
 import http.server
@@ -18,6 +20,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from itertools import islice
 
+import notebook_outputs
 import numpy as np
 import philox
 import pytest
@@ -327,19 +330,59 @@ def test_dataset_is_independent_of_workers(cgan):
         np.testing.assert_array_equal(label, expected_label)
 
 
-@needs("nbclient", "ipykernel")
-def test_notebook_runs_and_has_no_outputs():
-    path = EXAMPLES / "digits.ipynb"
-    cells = json.loads(path.read_text())["cells"]
-    assert all((cell["outputs"], cell["execution_count"]) == ([], None) for cell in cells if "outputs" in cell)
-    code = """
-import sys, nbclient, nbformat
-notebook = nbformat.read(sys.argv[1], as_version=4)
-nbclient.NotebookClient(notebook, timeout=60).execute()
-print(sum("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])))
-"""
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True, timeout=120)
-    assert done.stdout == "4\n"
+def pictures(notebook):
+    """Return the PNGs in a notebook's outputs as arrays of grey levels, by cell."""
+    found = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            if png := output.get("data", {}).get("image/png"):
+                with Image.open(io.BytesIO(base64.b64decode(png))) as image:
+                    found.setdefault(cell["id"], []).append(np.asarray(image))
+    return found
+
+
+def test_notebook_has_outputs():
+    notebook = json.loads(notebook_outputs.PATH.read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), (
+        "python tests/notebook_outputs.py"
+    )
+    assert {output["output_type"] for cell in code for output in cell["outputs"]} == {"display_data", "execute_result"}
+    assert len(pictures(notebook)) == 6
+    assert notebook_outputs.PATH.stat().st_size < 1_000_000
+
+
+@needs("nbclient", "ipykernel", "ipywidgets")
+def test_notebook_runs_with_the_same_outputs():
+    saved = pictures(json.loads(notebook_outputs.PATH.read_text(encoding="utf-8")))
+    drawn = pictures(notebook_outputs.run())
+    assert drawn.keys() == saved.keys()
+    for cell, images in drawn.items():
+        assert_close(np.array(images), np.array(saved[cell]))
+
+
+@needs("ipywidgets", "IPython")
+def test_sliders_of_notebook_redraw(monkeypatch, cgan):
+    monkeypatch.setattr("IPython.display.display", lambda *shown: None)
+    cells = json.loads(notebook_outputs.PATH.read_text(encoding="utf-8"))["cells"]
+    space, explorers = {}, []
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            *_, last = ast.parse("".join(cell["source"])).body
+            exec("".join(cell["source"]), space)
+            if isinstance(last, ast.Expr) and ast.unparse(last).startswith("explore("):
+                explorers.append(eval(ast.unparse(last), space))
+    mixture, point = explorers
+    for box, name, value in [(mixture, "start", 7), (mixture, "angle", 90), (point, "x", -2.5), (point, "y", 2.5)]:
+        sliders, picture = box.children
+        before = picture.value
+        (slider,) = [each for each in sliders.children if each.description == name]
+        slider.value = value
+        assert picture.value != before, name
+    sliders, picture = mixture.children
+    sliders.children[2].value = 0  # all of the first digit
+    with Image.open(io.BytesIO(picture.value)) as image:
+        assert_close(np.asarray(image)[None, ::8, ::8], cgan.generate(digit=7, seed=34))
 
 
 @pytest.fixture
