@@ -36,7 +36,7 @@ def draw(artifacts: Path, found: dict[str, dict[str, Weights]], evaluator: Evalu
         for name in GRAPHS:
             seed = stack.enter_context(temporary_generator(name, found["seed"][name]))
             tuned = mnistgen.load(name, device="cpu", artifacts=artifacts)
-            drawn[f"samples-{name}"] = figures.side_by_side(seed.generate(100), tuned.generate(100))
+            drawn[f"samples-{name}"] = figures.side_by_side(seed.generate(100, seed=0), tuned.generate(100, seed=0))
             for recipe, generator in (("seed", seed), ("tuned", tuned)):
                 drawn[f"walks-{name}-{recipe}"] = figures.interpolations(generator)
                 drawn[f"extremes-{name}-{recipe}"] = figures.captioned(*_extremes(generator, evaluator))
