@@ -228,8 +228,12 @@ def test_page_shows_digits_and_python_code(page, cgan):
     page.get_by_label("Seed").fill("seven")
     page.get_by_role("button", name="5", exact=True).click()
     page.get_by_text("The seed must be an integer from 0 to 18446744073709551615.").wait_for()
+    page.get_by_role("button", name="Clear").click()
+    assert page.get_by_role("img").count() == 0
+    page.get_by_label("Model").select_option("gan")
     page.get_by_label("Seed").fill("8")
-    page.get_by_text("Drew 3 digits of seed 8").wait_for()
+    page.get_by_text("Drew 10 digits of seed 8").wait_for()
+    assert_close(shown(page), mnistgen.load("gan", device="cpu").generate(10, seed=8))
 
 
 @needs_browser

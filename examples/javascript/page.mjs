@@ -18,9 +18,11 @@ function choose() {
   generator?.then((previous) => previous.close(), () => {}); // a load error was shown already
   say("Loading…");
   generator = load(model.value, { ort, artifacts: ARTIFACTS });
+  generator.catch(showError); // even if draw() stops at an invalid seed
   const conditional = model.value === "cgan";
   const keys = conditional ? [..."0123456789"].map((digit) => [digit, Number(digit)]) : [["Draw", undefined]];
   pad.replaceChildren(...keys.map(([text, digit]) => key(text, () => append(digit))), key("Clear", clear));
+  paper.replaceChildren();
   digits = Array.from({ length: 10 }, (_, i) => (conditional ? i : undefined));
   draw();
 }
@@ -35,6 +37,7 @@ function key(text, press) {
 
 function clear() {
   digits = [];
+  paper.replaceChildren(); // even if draw() stops at an invalid seed
   draw();
 }
 
