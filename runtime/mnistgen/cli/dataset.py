@@ -1,4 +1,4 @@
-"""`mnistgen dataset`: write a labelled dataset."""
+"""`mnistgen dataset`: write a labeled dataset."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def _parse_shares(context: click.Context, option: click.Parameter, text: str | N
         raise click.BadParameter(f"{text!r} is not a list of ten numbers such as 2,1,1,1,1,1,1,1,1,0.") from error
 
 
-@click.command(context_settings=SETTINGS, short_help="Write a labelled dataset that can replace MNIST.")
+@click.command(context_settings=SETTINGS, short_help="Write a labeled dataset that can replace MNIST.")
 @click.argument("out", type=_FOLDER)
 @click.option(
     "--n", type=click.IntRange(1, MOST), default=60_000, show_default=True, help="Number of images in both sets."
@@ -78,7 +78,7 @@ def _parse_shares(context: click.Context, option: click.Parameter, text: str | N
 @json_option
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> None:
-    """Write labelled digits into the folder OUT, as a training set and a test set.
+    """Write labeled digits into the folder OUT, as a training set and a test set.
 
     idx are MNIST's own files, which torchvision.datasets.MNIST(OUT) reads; npz is Keras' mnist.npz; png are files such
     as train/5/000123.png; parquet is a table of images and labels. OUT/dataset.json records how to write the same

@@ -95,7 +95,7 @@ def command(**given: Any) -> None:
     \b
     Examples:
       mnistgen walk                                      from 0 to 9 in one handwriting
-      mnistgen walk --seeds 7 --digits 3,8 --loop        from a three to an eight and back
+      mnistgen walk --seeds 14 --digits 3,8 --loop       from a three to an eight and back
       mnistgen walk --digits 5 --seeds 1-4 --out 5.webp  four different fives
       mnistgen walk --model gan --frames 9 --format png  four random digits, as a sheet
     """

@@ -1,4 +1,4 @@
-"""Write labelled datasets of generated digits that can replace MNIST.
+"""Write labeled datasets of generated digits that can replace MNIST.
 
 >>> from mnistgen import dataset
 >>> dataset.write(mnistgen.load("cgan"), "digits", 60_000)
@@ -34,7 +34,7 @@ def write(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Write `n` labelled digits into a folder, as a training set and a test set.
+    """Write `n` labeled digits into a folder, as a training set and a test set.
 
     The training set holds the first images of the seed and the test set the last, so no image is in both. The counts of
     each digit are exact (largest remainder), and the order is shuffled by the seed. Equal arguments give equal bytes on
