@@ -37,6 +37,8 @@ class Verified:
     """(n,), the digit that the verifier reads: the requested one, if any."""
     attempts: NDArray[np.int64]
     """(n,), attempts for each image, 1 to MOST_ATTEMPTS; 1 means that `generate` draws the same image."""
+    seed: int
+    """Seed of the images, also if it was random."""
 
 
 class Verifier:
@@ -87,7 +89,7 @@ def draw_verified(engine: Engine, verifier: Verifier, request: Request) -> Verif
         IllegibleError: An image is not legible after MOST_ATTEMPTS attempts.
     """
     n = request.n
-    drawn = Verified(allocate(n), np.empty(n, np.uint8), np.empty(n, np.int64))
+    drawn = Verified(allocate(n), np.empty(n, np.uint8), np.empty(n, np.int64), request.seed)
     pending = np.arange(n)
     for attempt in range(MOST_ATTEMPTS):
         pending = pending[~_attempt(engine, verifier, request, attempt, pending, drawn)]
