@@ -97,7 +97,7 @@ def check_call(*call: str) -> None:
             assert call[0] == "git" or (ROOT / path / "package-lock.json").is_file(), path
         case ["python" | "python3", script, *_] | ["pyinstaller", *_, script]:
             assert (ROOT / script).is_file(), script
-        case ["git", "tag", _] | ["tk_pad"] | ["model_signing", "sign" | "verify", *_]:
+        case ["git", "tag", _] | ["git", "push", "origin", _] | ["tk_pad"] | ["model_signing", "sign" | "verify", *_]:
             pass
         case _:
             raise AssertionError(f"cannot check {call}; add a case to {__file__}")
