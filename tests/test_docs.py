@@ -51,7 +51,7 @@ def test_readme_or_index_links_every_page():
 
 
 def test_install_commands_agree():
-    """Commands that install mnistgen by name equal those of the error messages; checkouts and wheels are other names."""
+    """Commands that install mnistgen by name equal those of the error messages; others name a checkout or a wheel."""
     found = []
     for path in TEXTS:
         if path.name == "errors.py":  # it defines the command
