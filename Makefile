@@ -103,7 +103,7 @@ $(VENV)/demo-ready: $(BIN)/python pyproject.toml requirements/cpu.txt
 # of computer. The wheelhouse lets a test install the wheel without a network.
 $(VENV)/test-ready: $(BIN)/python pyproject.toml constraints.txt requirements/dev.txt requirements/cpu.txt
 	@echo "Installing PyTorch and requirements/dev.txt into $(VENV), for the first time or after a change:" \
-	  "about 2 GB (with CUDA 8 GB) and several minutes. Then all tests take about 10 minutes on two cores."
+	  "2 GB, more with CUDA, and several minutes. Then all tests take about 5 minutes on two cores."
 	$(HASHED) -r requirements/dev.txt
 	$(PIP) torch torchvision $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	$(PIP) --no-deps --no-build-isolation -e .
