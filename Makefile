@@ -9,6 +9,8 @@ OLDEST := $(VENV)-oldest
 RELEASE := $(VENV)-release
 LOCK := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 -c constraints.txt --generate-hashes \
   --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+# Where PyTorch comes from, if not from PyPI: make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
 FAULTS := PYTHONPATH=tests $(BIN)/python -m faults
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
@@ -19,8 +21,9 @@ PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/demo-ready  ## Draw a digit
-	$(BIN)/mnistgen-run --model cgan --digit 5
+demo: $(VENV)/demo-ready  ## Draw demo/five.png
+	mkdir -p demo
+	$(BIN)/mnistgen-run --model cgan --digit 5 --out demo/five.png
 
 test: $(VENV)/test-ready  ## Run all tests
 	$(BIN)/python -m pytest $(PARALLEL)
@@ -82,11 +85,11 @@ audit: $(RELEASE)/ready  ## Look up known vulnerabilities of the pinned packages
 	$(RELEASE)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/cpu.txt
 	$(RELEASE)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt
 
-release: $(RELEASE)/ready  ## Build and check the wheel, its SBOM and its licenses in dist/ (uses the network)
+release: $(RELEASE)/ready  ## Build and check a release in dist/, and list what to upload (uses the network)
 	.ci/release $(RELEASE)/bin/python
 
 clean:  ## Remove the environments and everything built
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) dist site .coverage
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) demo dist site .coverage
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -99,8 +102,10 @@ $(VENV)/demo-ready: $(BIN)/python pyproject.toml requirements/cpu.txt
 # requirements/*.txt hold the hash of every package but PyTorch and torchvision, which have another build for each kind
 # of computer. The wheelhouse lets a test install the wheel without a network.
 $(VENV)/test-ready: $(BIN)/python pyproject.toml constraints.txt requirements/dev.txt requirements/cpu.txt
+	@echo "Installing PyTorch and requirements/dev.txt into $(VENV), for the first time or after a change:" \
+	  "2 GB, more with CUDA, and several minutes. Then all tests take about 5 minutes on two cores."
 	$(HASHED) -r requirements/dev.txt
-	$(PIP) torch torchvision
+	$(PIP) torch torchvision $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	$(PIP) --no-deps --no-build-isolation -e .
 	$(BIN)/python -m pip --disable-pip-version-check -q download --require-hashes -r requirements/cpu.txt -d $(VENV)/wheelhouse
 	touch $@

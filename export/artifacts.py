@@ -1,10 +1,13 @@
 """Read and write the artifacts folder: models and manifest, all or nothing."""
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+
+from PIL import Image
 
 from export.errors import ExportError
 from export.graphs.models import SHIPPED
@@ -72,7 +75,10 @@ def manifest_bytes(models: Mapping[str, Model], verifier: Verifier | None = None
 
 
 def write_artifacts(contents: dict[Path, bytes], option: str = "--artifacts") -> None:
-    """Write all files or none.
+    """Write all files or none; leave those that already have their content.
+
+    Git stores every version of a file for good. So a picture whose pixels are the same keeps its bytes, even if another
+    version of Pillow compresses it differently.
 
     Args:
         contents: Bytes by path.
@@ -84,9 +90,24 @@ def write_artifacts(contents: dict[Path, bytes], option: str = "--artifacts") ->
     try:
         for path in contents:
             path.parent.mkdir(parents=True, exist_ok=True)
-        replace_files(contents)
+        replace_files({path: content for path, content in contents.items() if not _holds(path, content)})
     except OSError as error:
         raise ExportError(
             f"{error.filename or 'The artifacts'} cannot be written ({error.strerror}). Nothing was changed. "
             f"Make room, or name another folder with {option}."
         ) from error
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Return whether the file at `path` has the bytes of `content` or, if both are PNG files, its pixels."""
+    try:
+        present = path.read_bytes()
+        return present == content or (path.suffix == ".png" and _pixels(present) == _pixels(content))
+    except (OSError, SyntaxError, ValueError):  # no such file, or a damaged picture
+        return False
+
+
+def _pixels(png: bytes) -> tuple[str, tuple[int, int], bytes]:
+    """Return the mode, the size and the pixels of a picture."""
+    with Image.open(io.BytesIO(png)) as image:
+        return image.mode, image.size, image.convert("RGBA").tobytes()

@@ -88,7 +88,8 @@ def check_call(*call: str) -> None:
             assert all((ROOT / file).is_file() for option, file in pairwise(options) if option in ("-c", "-r")), options
         case ["make", *targets]:
             rules = (ROOT / "Makefile").read_text()
-            assert all(re.search(rf"^{target}:", rules, re.M) for target in targets), targets
+            names = [re.sub(r"^(\w+)=.*", r"\1 \\?", target) for target in targets]  # a target, or a variable and ?=
+            assert all(re.search(rf"^{name}[:=]", rules, re.M) for name in names), targets
         case ["node", script, *options]:
             text = (ROOT / script).read_text()
             assert all(f"  {option} " in text for option in options if option.startswith("--")), options
@@ -97,7 +98,13 @@ def check_call(*call: str) -> None:
             assert call[0] == "git" or (ROOT / path / "package-lock.json").is_file(), path
         case ["python" | "python3", script, *_] | ["pyinstaller", *_, script]:
             assert (ROOT / script).is_file(), script
-        case ["git", "tag", _] | ["tk_pad"] | ["model_signing", "sign" | "verify", *_]:
+        case (
+            ["git", "tag", _]
+            | ["git", "push", "origin", _]
+            | ["git", "clone", "--depth", "1"]
+            | ["tk_pad"]
+            | ["model_signing", "sign" | "verify", *_]
+        ):
             pass
         case _:
             raise AssertionError(f"cannot check {call}; add a case to {__file__}")

@@ -1,10 +1,12 @@
 """The shipped models and their manifest (contracts C2 and C3), and damaged ones."""
 
 import hashlib
+import io
 import json
 
 import pytest
 from conftest import MODELS, ROOT
+from PIL import Image
 
 import mnistgen
 from mnistgen.manifest import Manifest
@@ -117,3 +119,25 @@ def test_unknown_model_lists_models():
     ) as caught:
         mnistgen.load("dcgan")
     assert caught.value.code == "unknown-model"
+
+
+def test_only_changed_files_are_written(tmp_path):
+    write_artifacts = pytest.importorskip("export.artifacts").write_artifacts
+    picture = Image.linear_gradient("L")
+
+    def png(image: Image.Image, level: int) -> bytes:
+        file = io.BytesIO()
+        image.save(file, "PNG", compress_level=level)
+        return file.getvalue()
+
+    before = {"model.onnx": b"model", "old.txt": b"old", "same.png": png(picture, 1), "damaged.png": b"\x89PNG"}
+    before["other.png"] = png(picture, 1)
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    files = {name: (tmp_path / name).stat().st_ino for name in before}
+    after = {**before, "old.txt": b"new", "same.png": png(picture, 9), "damaged.png": png(picture, 9), "new.txt": b""}
+    after["other.png"] = png(picture.rotate(90), 9)
+    write_artifacts({tmp_path / name: content for name, content in after.items()})
+    assert {name: (tmp_path / name).read_bytes() for name in after} == {**after, "same.png": before["same.png"]}
+    kept = {name for name, number in files.items() if (tmp_path / name).stat().st_ino == number}
+    assert kept == {"model.onnx", "same.png"}

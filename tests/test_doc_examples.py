@@ -27,6 +27,7 @@ needs_shell = pytest.mark.skipif(sys.platform == "win32", reason="needs Bash")
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "RELEASING.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "artifacts").rglob("*.md")),
 ]

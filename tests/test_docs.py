@@ -9,8 +9,16 @@ from cli_page import PAGE, page
 from conftest import ROOT
 
 from mnistgen.cli.group import COMMANDS, mnistgen
+from mnistgen.errors import install_command
 
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
+TEXTS = [
+    *DOCS,
+    *ROOT.glob("*.md"),
+    *(ROOT / "artifacts").rglob("*.md"),
+    *(path for path in (ROOT / "examples").rglob("*.*") if "node_modules" not in path.parts),
+    *(path for name in ("runtime", "training", "export") for path in (ROOT / name).rglob("*.py")),
+]
 PINNED = f"click=={version('click')}" in (ROOT / "constraints.txt").read_text()
 
 
@@ -40,3 +48,17 @@ def test_readme_or_index_links_every_page():
     readme, home = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/index.md"))
     names = [path.relative_to(ROOT / "docs").as_posix() for path in DOCS if path.name != "index.md"]
     assert [name for name in names if f"](docs/{name}" not in readme and f"]({name}" not in home] == []
+
+
+def test_install_commands_agree():
+    """Commands that install mnistgen by name equal those of the error messages; others name a checkout or a wheel."""
+    found = []
+    for path in TEXTS:
+        if path.name == "errors.py":  # it defines the command
+            continue
+        for command in re.findall(r"pip install [^`\n]*", path.read_text(encoding="utf-8")):
+            for name, extra in re.findall(r"""(?<![\w./])(mnistgen(?:\[(.+?)\])?(?![\w./-]))""", command):
+                found.append(path)
+                assert extra, f"{path}: {name} without cpu or gpu"
+                assert install_command(extra).removeprefix("pip install ") in command, f"{path}: {command}"
+    assert ROOT / "README.md" in found

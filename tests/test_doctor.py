@@ -16,6 +16,7 @@ from subprocess_helpers import cli_command, needs_terminal, run_in_terminal
 import mnistgen
 from mnistgen import doctor
 from mnistgen.cli import group
+from mnistgen.errors import install_command
 from mnistgen.generator import Generator
 from mnistgen.inference import cuda, session
 
@@ -88,7 +89,7 @@ def test_missing_runtime_is_a_fault(examine, packages, monkeypatch):
     assert faults["runtime-missing"].sentence.startswith(
         "ONNX Runtime cannot be imported (import of onnxruntime halted"
     )
-    assert "pip install 'mnistgen[cpu]'" in faults["runtime-missing"].remedy
+    assert install_command("cpu") in faults["runtime-missing"].remedy
 
 
 def test_damaged_runtime_is_a_fault(examine, packages, monkeypatch):
@@ -96,7 +97,7 @@ def test_damaged_runtime_is_a_fault(examine, packages, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
     faults, able = examine()
     assert (list(faults), able) == (["runtime-damaged"], False)
-    assert "pip uninstall -y onnxruntime && pip install 'mnistgen[cpu]'" in faults["runtime-damaged"].remedy
+    assert f"pip uninstall -y onnxruntime && {install_command('cpu')}" in faults["runtime-damaged"].remedy
 
 
 @pytest.mark.parametrize(("driver", "extra"), [({}, "gpu"), ({"libcuda.so.1": "cannot open"}, "cpu")])
@@ -106,7 +107,7 @@ def test_mixed_builds_are_a_warning(examine, packages, system, driver, extra):
     faults, able = examine()
     assert (list(faults), able) == (["builds-mixed"], True)
     assert "onnxruntime and onnxruntime-gpu" in faults["builds-mixed"].sentence
-    repair = f"pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'mnistgen[{extra}]'"
+    repair = f"pip uninstall -y onnxruntime onnxruntime-gpu && {install_command(extra)}"
     assert repair in faults["builds-mixed"].remedy
 
 

@@ -217,9 +217,16 @@ def test_unreplaceable_file_changes_nothing(export, folder, committed_builds):
 
 
 @pytest.mark.parametrize("failing", range(1, 9))
-def test_full_disk_changes_nothing(export, folder, committed_builds, monkeypatch, failing):
+def test_full_disk_changes_nothing(export, folder, tmp_path, committed_builds, monkeypatch, failing):
+    for name in TRAINED:
+        weights, trained = folder / "weights" / f"{name}.safetensors", tmp_path / "checkpoints" / name
+        trained.mkdir(parents=True)
+        shutil.move(weights, trained / "weights.safetensors")
+        weights.write_bytes(b"former")
     for name in MODELS:
         (folder / f"{name}.onnx").write_bytes(b"former")
+    manifest = folder / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes() + b"\n")
     before = contents(folder)
     calls = []
 

@@ -1,7 +1,12 @@
-"""The wheel has the right files, and works in a separate environment without PyTorch."""
+"""The archives have the right files and metadata, and the wheel works in a separate environment without PyTorch."""
 
+import hashlib
+import os
+import re
+import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -12,7 +17,9 @@ from conftest import MODELS, ROOT
 from PIL import Image
 
 import mnistgen
+from mnistgen.errors import SOURCE
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PIP = ["-m", "pip", "--disable-pip-version-check", "-q"]
 WHEELHOUSE = Path(sys.prefix) / "wheelhouse"
 
@@ -38,6 +45,46 @@ def test_wheel_contents(wheel):
     licenses = {name.rpartition("/")[2] for name in names if "/licenses/" in name}
     assert licenses == {"LICENSE", "NOTICE"}
     assert not [name for name in names if name.endswith((".safetensors", ".pt"))]
+
+
+def test_metadata_has_only_absolute_links(wheel):
+    name = f"mnistgen-{mnistgen.__version__}.dist-info/METADATA"
+    headers, _, text = zipfile.ZipFile(wheel).read(name).decode().partition("\n\n")
+    assert "Description-Content-Type: text/markdown" in headers
+    targets = re.findall(r"\]\(([^)]*)\)", text)
+    assert [target for target in targets if not target.startswith("https://")] == []
+    address, tag = PROJECT["urls"]["Source"], f"v{mnistgen.__version__}"
+    raw = address.replace("github.com", "raw.githubusercontent.com")
+    for start, is_image in ((f"{address}/blob/{tag}/", False), (f"{raw}/{tag}/", True)):
+        paths = [target.removeprefix(start).partition("#")[0] for target in targets if target.startswith(start)]
+        assert len(paths) > 1
+        assert all((ROOT / path).is_file() and path.endswith((".gif", ".png")) == is_image for path in paths)
+
+
+def test_addresses_agree():
+    address = PROJECT["urls"]["Source"]
+    assert all(url.startswith(address) for url in PROJECT["urls"].values())
+    assert SOURCE in ("", f" @ git+{address}")
+
+
+def test_archives_are_reproducible(tmp_path):
+    """Other folders, file times and modes give the same bytes."""
+    hashes = []
+    for name, mask in (("one", 0o022), ("another", 0o077)):
+        folder = tmp_path / name
+        shutil.copytree(ROOT / "runtime", folder / "runtime", copy_function=shutil.copyfile)
+        (folder / "artifacts").mkdir()
+        for path in (*ROOT.glob("artifacts/*.*"), *ROOT.glob("*.*"), ROOT / "LICENSE", ROOT / "NOTICE"):
+            if path.is_file():
+                shutil.copyfile(path, folder / path.relative_to(ROOT))
+                (folder / path.relative_to(ROOT)).chmod(0o666 & ~mask)
+        build = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path / f"{name}-dist")]
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+        subprocess.run(build, check=True, cwd=folder, env=environment, capture_output=True, timeout=120)
+        built = sorted((tmp_path / f"{name}-dist").iterdir())
+        hashes.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in built})
+    assert len(hashes[0]) == 2
+    assert hashes[0] == hashes[1]
 
 
 @pytest.mark.skipif(not WHEELHOUSE.is_dir(), reason="needs the wheels that `make test` downloads")

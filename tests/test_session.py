@@ -13,6 +13,7 @@ from fakes import LIBRARY, Runtime
 
 import mnistgen
 from mnistgen.cli import group
+from mnistgen.errors import install_command
 from mnistgen.inference import cpu, cuda, session
 from mnistgen.manifest import Manifest, artifacts_folder
 
@@ -65,7 +66,7 @@ def test_gpu_needs_a_gpu_build(graph, system, packages, device):
     system(Runtime(providers=[session.CPU]))
     error = device_error(graph, device)
     assert error.code == "cuda-not-built"
-    assert "pip uninstall -y onnxruntime && pip install 'mnistgen[gpu]'" in error.remedy
+    assert f"pip uninstall -y onnxruntime && {install_command('gpu')}" in error.remedy
 
 
 def test_mixed_builds_are_reported(graph, system, packages):
@@ -75,7 +76,7 @@ def test_mixed_builds_are_reported(graph, system, packages):
         error = device_error(graph)
         assert error.code == "builds-mixed"
         assert "onnxruntime and onnxruntime-gpu" in error.problem
-        assert "pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'mnistgen[gpu]'" in error.remedy
+        assert f"pip uninstall -y onnxruntime onnxruntime-gpu && {install_command('gpu')}" in error.remedy
 
 
 def test_hidden_and_similar_packages_are_ignored(packages):
@@ -107,7 +108,7 @@ def test_missing_cuda_libraries_are_named(graph, system, packages):
     error = device_error(graph)
     assert error.code == "libraries-missing"
     assert "(libcublasLt.so.13, libcublas.so.13)" in error.problem
-    assert "pip install 'mnistgen[gpu]'" in error.remedy
+    assert install_command("gpu") in error.remedy
 
 
 def test_other_cuda_failures_quote_runtime(graph, system, packages):
@@ -187,7 +188,7 @@ def test_missing_runtime_names_install_command(graph, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(mnistgen.MissingPackageError) as caught:
         session.open_session(graph, "cpu")
-    assert "pip install 'mnistgen[cpu]'" in caught.value.remedy
+    assert install_command("cpu") in caught.value.remedy
 
 
 def test_damaged_runtime_names_repair_command(graph, packages, monkeypatch):

@@ -16,6 +16,9 @@ DeviceWarning                a GPU was expected but could not be used (a UserWar
 from functools import partial
 from typing import Any
 
+SOURCE = " @ git+https://github.com/mnistgen/mnistgen"
+"""Where pip finds mnistgen, after its name in a command. Empty as soon as PyPI has it (RELEASING.md)."""
+
 
 class MnistgenError(Exception):
     """Base class of all errors that mnistgen foresees.
@@ -83,6 +86,11 @@ class OutputError(MnistgenError, OSError):
 
 class DeviceWarning(UserWarning):
     """The device "auto" fell back to the CPU although ONNX Runtime is built for the GPU."""
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs mnistgen with an extra, such as "cpu"."""
+    return f"pip install 'mnistgen[{extra}]{SOURCE}'"
 
 
 def no_memory(what: str) -> DeviceError:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mnistgen.dataset.split import BLOCK, Split, records
-from mnistgen.errors import InputError, MissingPackageError, no_memory
+from mnistgen.errors import InputError, MissingPackageError, install_command, no_memory
 from mnistgen.memory import is_exhausted
 from mnistgen.output.images import encode_png
 from mnistgen.validation import shown
@@ -51,7 +51,7 @@ def find_kind(name: str) -> Kind:
         raise MissingPackageError(
             f"A {name} dataset needs {kind.package}, which cannot be imported ({error})",
             code="package-missing",
-            remedy=f"Run pip install 'mnistgen[{name}]'",
+            remedy=f"Run {install_command(name)}",
         ) from error
     return kind
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnistgen.errors import install_command
+
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
@@ -54,7 +56,7 @@ def install(extra: str) -> str:
     """Return the command that replaces all installed builds by one: "cpu" or "gpu"."""
     installed = builds()
     remove = f"pip uninstall -y {' '.join(installed)} && " if installed else ""
-    return f"{remove}pip install 'mnistgen[{extra}]'"
+    return f"{remove}{install_command(extra)}"
 
 
 def mixed() -> Fault | None:
@@ -94,7 +96,7 @@ def diagnose(runtime: Any, for_gpu: bool, printed: str = "") -> Fault:
         return Fault(
             "libraries-missing",
             f"CUDA or cuDNN libraries are missing ({', '.join(missing)})",
-            f"Run pip install 'mnistgen[gpu]'{_OR_CPU}",
+            f"Run {install_command('gpu')}{_OR_CPU}",
         )
     version = getattr(runtime, "cuda_version", "")
     return Fault(

@@ -138,7 +138,7 @@ def _import_runtime() -> Any:
         raise MissingPackageError(
             f"ONNX Runtime cannot be imported ({error})",
             code="runtime-damaged" if cuda.builds() else "runtime-missing",
-            remedy=f"Run {cuda.install('cpu')}, or 'mnistgen[gpu]' for an NVIDIA GPU",
+            remedy=f"Run {cuda.install('cpu')}, with [gpu] instead of [cpu] for an NVIDIA GPU",
         ) from error
     return onnxruntime
 
