@@ -68,6 +68,13 @@ def test_preview_fits_the_terminal():
     assert preview(images, 19) == ""
 
 
+def test_preview_shows_faint_digits():
+    images = torch.zeros(4, 1, 28, 28)
+    assert preview(images, 80).strip() == ""
+    images[:, :, 10:20, 14] = 0.2
+    assert preview(images, 80).count("█") == 4 * 5
+
+
 def test_terminal_shows_digits_after_each_epoch(monkeypatch):
     terminals = open_terminals(monkeypatch)
     tiny_training.shrink(monkeypatch)

@@ -39,14 +39,14 @@ class LessonConfig(TunedConfig):
     """Lesson recipe: the tuned one, shortened to minutes on two CPU cores."""
 
     recipe: str = "lesson"
-    epochs: int = 12
+    epochs: int = 8
     batch_size: int = 32
     limit: int | None = 12_000
     learning_rate: float = 6e-4
     discriminator_learning_rate: float = 6e-4
     ema_decay: float = 0.995
     matching_aware_weight: float = 0.1
-    matching_aware_epochs: int = 12
+    matching_aware_epochs: int = 8
 
 
 class Generator(nn.Module):

@@ -27,8 +27,12 @@ def terminal_preview(images: Tensor) -> str:
 
 
 def preview(images: Tensor, columns: int) -> str:
-    """Show a row of digits, evenly spaced in `images` (N, 1, 28, 28) in [0, 1], as many as fit in `columns`."""
-    ink = images[:, 0, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN] > 0.5  # (N, 20, 20)
+    """Show a row of digits, evenly spaced in `images` (N, 1, 28, 28) in [0, 1], as many as fit in `columns`.
+
+    Pixels with more than half of the largest value are ink, because digits are faint at the start of a training.
+    """
+    center = images[:, 0, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]  # (N, 20, 20)
+    ink = center > center.amax() / 2  # (N, 20, 20)
     n = min(10, len(ink), columns // ink.shape[2])
     if n == 0:
         return ""
