@@ -43,6 +43,7 @@ class LessonConfig(TunedConfig):
 
     recipe: str = "lesson"
     epochs: int = 4
+    learning_rate: float = 2e-3
     ema_decay: float = 0.99
 
 
