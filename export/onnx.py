@@ -1,5 +1,7 @@
 """Export trained weights to ONNX: `python -m export.onnx --all`."""
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -16,6 +18,8 @@ from export.artifacts import (
 from export.build import build_model
 from export.graphs.models import base_model
 from export.options import chosen_models, model_options
+from export.weights import Weights
+from mnistgen.manifest import Model
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -42,21 +46,78 @@ def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path
     chosen = chosen_models(every, names)
     click.get_current_context().with_resource(locked_artifacts(artifacts))
     contents: dict[Path, bytes] = {}
-    models = read_models(artifacts)
+    before = read_models(artifacts)
+    models = dict(before)
+    reasons: dict[str, str] = {}
     for name in chosen:
         found = weights.find(base_model(name), checkpoints, artifacts)
         click.echo(
             f"{name}: weights from {found.path} ({found.facts['recipe']} recipe, {found.facts['epochs']} epochs)"
         )
         content, model = build_model(name, found)
-        models[name] = keep_certificate(model, models.get(name))
+        models[name] = keep_certificate(model, before.get(name))
+        if reason := _endangers(models[name], before, found, artifacts):
+            reasons[name] = reason
         contents[artifacts / model.file] = content
         contents[artifacts / "weights" / f"{base_model(name)}.safetensors"] = found.content
         difference = model.verification["largest_difference"]
         click.echo(f"{name}: {len(content):,} bytes, within {difference:.1e} of PyTorch, SHA-256 {model.sha256}")
     contents[artifacts / "manifest.json"] = manifest_bytes(models, read_verifier(artifacts))
+    replaced = [path for path, content in contents.items() if _replaces(path, content)]
     write_artifacts(contents)
     click.echo(f"Written to {artifacts}.")
+    if reasons and replaced:
+        click.secho(_warning(reasons, replaced, artifacts), err=True, fg="yellow", bold=True)
+
+
+def _replaces(path: Path, content: bytes) -> bool:
+    """Return whether there is a file at `path` with another content."""
+    try:
+        return path.read_bytes() != content
+    except OSError:
+        return path.is_file()
+
+
+def _endangers(model: Model, before: Mapping[str, Model], found: Weights, artifacts: Path) -> str:
+    """Return why certified models should not be replaced by `model`, or an empty string.
+
+    Args:
+        model: The model to write.
+        before: The models that the manifest listed before.
+        found: The weights of the model.
+        artifacts: The folder to write to.
+    """
+    former = before.get(model.name)
+    if former and former.quality and not model.quality:
+        return f"it replaces a model with a quality certificate and has none itself ({_origin(model)})"
+    is_trained = not found.path.is_relative_to(artifacts / "weights")
+    is_certified = any(other.quality for other in before.values())
+    if is_trained and is_certified and not _is_full_training(model):
+        return f"its training was short or customized ({_origin(model)})"
+    return ""
+
+
+def _is_full_training(model: Model) -> bool:
+    """Return whether a model was trained on all digits as the seed or the tuned recipe says."""
+    return model.recipe not in ("custom", "lesson") and "first" not in model.training_data
+
+
+def _origin(model: Model) -> str:
+    return f"{model.recipe} recipe, {model.epochs} epochs, {model.training_data}"
+
+
+def _warning(reasons: Mapping[str, str], replaced: list[Path], artifacts: Path) -> str:
+    """Return a warning that lists the replaced files and says how to restore them."""
+    return "\n".join(
+        [
+            f"WARNING: Shipped files in {artifacts} were replaced.",
+            *(f"  {name}: {reason}" for name, reason in reasons.items()),
+            "Replaced files:",
+            *(f"  {path}" for path in replaced),
+            f"Restore them with: {shlex.join(['git', 'checkout', str(artifacts)])}",
+            "Next time, export into another folder with --artifacts.",
+        ]
+    )
 
 
 if __name__ == "__main__":

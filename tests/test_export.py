@@ -173,6 +173,59 @@ def test_finished_training_is_preferred(export, folder, tmp_path):
     assert (other.generate(5) != mnistgen.load("vae").generate(5)).any()
 
 
+@pytest.fixture
+def train_again(folder, tmp_path) -> Callable[..., None]:
+    """Put changed weights of the VAE into the checkpoints, with other facts about their training."""
+
+    def write(**facts: object) -> None:
+        committed = folder / "weights" / "vae.safetensors"
+        tensors, former = load_file(committed), weights.read("vae", committed).facts
+        tensors["decoder.7.bias"] += 1
+        trained = tmp_path / "checkpoints" / "vae" / "weights.safetensors"
+        trained.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, trained, {"mnistgen": json.dumps({**former, **facts})})
+
+    return write
+
+
+@pytest.mark.parametrize("certified", [True, False])
+@pytest.mark.parametrize(
+    "facts",
+    [{"recipe": "lesson"}, {"recipe": "custom"}, {"training_data": "MNIST, training set, first 2000 images"}],
+    ids=["lesson", "custom", "limited"],
+)
+def test_short_training_in_shipped_files_is_warned_of(export, folder, train_again, facts, certified):
+    if not certified:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["models"]["vae"].pop("quality")
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    train_again(**facts)
+    code, output = export("--model", "vae")
+    assert code == 0
+    warning = output[output.index("WARNING") :]
+    for name in ("vae.onnx", "weights/vae.safetensors", "manifest.json"):
+        assert f"  {folder / name}\n" in warning
+    assert f"git checkout {folder}" in warning
+    assert ("quality certificate" in warning) == certified
+    assert Manifest(folder).model("vae").quality == {}
+
+
+def test_full_training_is_warned_of_if_it_replaces_a_certificate(export, folder, train_again):
+    train_again(epochs=31)
+    assert "WARNING" in export("--model", "vae")[1]
+    assert Manifest(folder).model("vae").quality == {}
+    train_again(epochs=32)
+    assert "WARNING" not in export("--model", "vae")[1]
+
+
+def test_no_warning_without_replaced_certified_models(export, exported, folder, train_again):
+    assert "WARNING" not in exported[1]
+    assert "WARNING" not in export("--model", "vae")[1]  # the same bytes
+    (folder / "manifest.json").unlink()
+    train_again(recipe="lesson")
+    assert "WARNING" not in export("--model", "vae")[1]  # a folder of one's own
+
+
 def test_difference_from_pytorch_writes_nothing(export, folder, monkeypatch):
     def perturbed(graph, module, metadata):
         with torch.no_grad():

@@ -1,5 +1,6 @@
 """The report command: REPORT.md, its figures and the model cards."""
 
+import io
 import re
 import shutil
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from conftest import MODELS, ROOT
 from PIL import Image
 
 import mnistgen
-from export.report import command, pictures
+from export.report import command, figures, pictures
 
 ARTIFACTS = ROOT / "artifacts"
 
@@ -42,6 +43,14 @@ def test_shipped_report_is_up_to_date(mnist, tmp_path, monkeypatch):
                 tuned = [np.asarray(image)[:, -560:].astype(int) for image in (new, shipped)]
                 assert np.abs(tuned[0] - tuned[1]).max() <= 1, name
     assert {path.stem for path in cards.iterdir()} == set(MODELS)  # test_cards.py compares their text
+
+
+def test_captioned_digits_are_white_on_black():
+    images = np.stack([np.full((28, 28), level, np.uint8) for level in (0, 255)])
+    with Image.open(io.BytesIO(figures.captioned(images, ["no ink", "ink"], columns=2))) as picture:
+        width, height = picture.size
+        left, right = (picture.convert("L").getpixel((x, height * 2 // 3)) for x in (width // 4, width * 3 // 4))
+    assert (left, right) == (0, 255)
 
 
 @pytest.mark.parametrize("missing", ["manifest.json", "references.json", "weights/gan.metrics.jsonl"])

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import tiny_training
 import torch
 from click.testing import CliRunner
 from conftest import ROOT, TRAINED
+from doc_commands import check_call
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -18,7 +20,7 @@ from tiny_training import MODULES, interrupt_at, weights
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 
-from training import data, gan, r3gan, trainer, vae
+from training import cli, data, gan, r3gan, trainer, vae
 
 METRICS = {
     ("vae", "seed"): {"loss", "reconstruction", "kl"},
@@ -75,6 +77,47 @@ def test_weights_file_describes_the_training(finished, model, recipe):
     assert facts["command"] == f"python -m training.{model}{option} --epochs 3 --batch-size 4 --seed 3"
     assert facts["final_metrics"]["epoch"] == facts["epochs"] == 3
     assert facts["recipe"] == "custom"  # the recipes have other numbers of epochs
+
+
+@pytest.mark.parametrize("model", TRAINED)
+def test_lesson_is_a_shorter_tuned_training(model):
+    lesson, tuned = (tiny_training.new_trainer(model, recipe) for recipe in ("lesson", "tuned"))
+    assert lesson.config.recipe == "lesson"
+    assert lesson.config.epochs < tuned.config.epochs
+    assert not lesson.config.is_custom
+    shapes = [{name: value.shape for name, value in each.exported_weights().items()} for each in (lesson, tuned)]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("model", TRAINED)
+def test_end_names_commands_that_export_and_draw(tmp_path, model):
+    out = tmp_path / "my lesson" / model
+    code, output = tiny_training.train(model, "--recipe", "lesson", "--epochs", "1", out=out)
+    assert code == 0
+    export, draw = (shlex.split(line) for line in output.splitlines()[-2:])
+    folder = tmp_path / "my lesson"
+    options = ["--model", model, "--checkpoints", str(folder), "--artifacts", str(folder / "onnx")]
+    assert export == ["python", "-m", "export.onnx", *options]
+    assert draw[:3] == ["mnistgen-run", "--model-path", str(folder / "onnx" / f"{model}.onnx")]
+    check_call(*export)
+    check_call(*draw)
+
+
+def test_commands_are_omitted_if_they_would_fail(tmp_path):
+    _, output = tiny_training.train("vae", "--epochs", "1", "--limit", "8", out=tmp_path / "try")
+    assert "move them to a folder vae/" in output
+    assert "mnistgen-run" not in output
+
+
+def test_commands_never_write_into_artifacts():
+    assert "mnistgen-run" not in cli._how_to_export("vae", ROOT / "artifacts" / "vae")
+    assert "mnistgen-run" in cli._how_to_export("vae", ROOT / "checkpoints" / "vae")
+
+
+def test_pictures_show_white_ink_on_black(finished):
+    with Image.open(finished("vae", "seed") / "reconstructions-001.png") as image:
+        corner, ink = image.getpixel((2, 2)), image.getpixel((2 + 6, 2 + 4))  # of the first test image, below a margin
+    assert (corner, ink) == ((0, 0, 0), (255, 255, 255))
 
 
 @pytest.mark.parametrize("recipe", ["seed", "tuned"])

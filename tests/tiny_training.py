@@ -35,9 +35,12 @@ def batch(n: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
 def new_trainer(model: str, recipe: str = "seed", **settings):
     """Return a trainer with the recipe's configuration, except for `settings`."""
     module = MODULES[model]
-    if recipe == "seed":
-        return module.Trainer(module.Config(**settings))
-    return module.TunedTrainer(module.TunedConfig(**settings))
+    trainer_class, config = {
+        "seed": ("Trainer", "Config"),
+        "tuned": ("TunedTrainer", "TunedConfig"),
+        "lesson": ("TunedTrainer", "LessonConfig"),
+    }[recipe]
+    return getattr(module, trainer_class)(getattr(module, config)(**settings))
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:

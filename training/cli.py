@@ -30,19 +30,21 @@ Examples:
   {examples}
 """
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+"""Folder of the shipped models, which hints must not replace."""
 
 
-def command(recipes: Recipes, next_step: str = "Export them with `python -m export.onnx`.") -> click.Command:
+def command(recipes: Recipes, next_step: str | None = None) -> click.Command:
     """Return the command that trains one model.
 
     Args:
         recipes: The model's recipes.
-        next_step: Sentence of the help text that says how to use the weights.
+        next_step: Sentence that says how to use the weights; None for generators, which `export.onnx` exports.
     """
     configs = {recipe: config() for recipe, (_, config) in recipes.items()}
     model = next(iter(configs.values())).model
 
-    @click.command(help=_help(model, list(recipes), next_step))
+    @click.command(help=_help(model, list(recipes), next_step or "Export them with `python -m export.onnx`."))
     @_options(configs)
     def main(mnist: Path, out: Path, device: str, resume: bool, print_summary: bool, **options: str | int | None):
         given = {name: value for name, value in options.items() if value is not None}
@@ -59,6 +61,7 @@ def command(recipes: Recipes, next_step: str = "Export them with `python -m expo
         except KeyboardInterrupt:
             click.echo(f"\nInterrupted. {_how_to_resume(model, out)}", err=True)
             sys.exit(130)
+        click.echo(next_step or _how_to_export(model, out))
 
     return main
 
@@ -67,7 +70,7 @@ def _options(configs: Mapping[str, Config]) -> Callable:
     """Return a decorator that adds the options of a training; None stands for the recipe's default."""
 
     def default(name: str) -> str:
-        values = {recipe: str(getattr(config, name)) for recipe, config in configs.items()}
+        values = {recipe: _shown(getattr(config, name)) for recipe, config in configs.items()}
         if len(set(values.values())) == 1:
             return f"  [default: {next(iter(values.values()))}]"
         return f"  [default: {', '.join(f'{value} ({recipe})' for recipe, value in values.items())}]"
@@ -79,7 +82,11 @@ def _options(configs: Mapping[str, Config]) -> Callable:
         click.option("--epochs", type=click.IntRange(1), help=f"Passes over the training set.{default('epochs')}"),
         click.option("--batch-size", type=click.IntRange(2), help=f"Images per step.{default('batch_size')}"),
         click.option("--seed", type=click.IntRange(0, 2**63 - 1), help=f"Random seed.{default('seed')}"),
-        click.option("--limit", type=click.IntRange(2, 60_000), help="Train on the first LIMIT images only."),
+        click.option(
+            "--limit",
+            type=click.IntRange(2, 60_000),
+            help=f"Train on the first LIMIT images only.{default('limit')}",
+        ),
         click.option("--data", "mnist", type=_FOLDER, default="data", show_default=True, help="Folder of MNIST."),
         click.option("--out", type=_FOLDER, default=out, show_default=True, help="Output folder."),
         click.option(
@@ -101,6 +108,10 @@ def _options(configs: Mapping[str, Config]) -> Callable:
     return decorate
 
 
+def _shown(value: int | None) -> str:
+    return "all" if value is None else str(value)
+
+
 def _title(model: str) -> str:
     return model.upper() if model.endswith(("vae", "gan")) else model
 
@@ -108,13 +119,20 @@ def _title(model: str) -> str:
 def _help(model: str, recipes: list[str], next_step: str) -> str:
     examples = {
         "": f"the {recipes[0]} recipe" if len(recipes) > 1 else "a full training",
-        **{f" --recipe {name}": f"the {name} recipe" for name in recipes[1:]},
-        " --limit 2000 --epochs 1 --out /tmp/try": "a quick try",
+        **{f" --recipe {name}": f"the {name} recipe" for name in recipes[1:] if name != "lesson"},
+        **{_quick_try(model, recipes): "a quick try"},
         " --resume": "continue an interrupted training",
     }
     width = max(map(len, examples))
     lines = (f"python -m training.{model}{options:<{width}}  {note}" for options, note in examples.items())
     return _HELP.format(title=_title(model), next_step=next_step, examples="\n  ".join(lines))
+
+
+def _quick_try(model: str, recipes: list[str]) -> str:
+    """Return the options of a training of a few minutes; a classifier's may be shorter, as it shows no digits."""
+    if "lesson" in recipes:
+        return f" --recipe lesson --out checkpoints/lesson/{model}"
+    return " --limit 2000 --epochs 1 --out /tmp/try"
 
 
 def _train(trainer: Trainer, mnist: Path, out: Path, device: torch.device, state: dict | None) -> None:
@@ -215,6 +233,26 @@ def _how_to_resume(model: str, out: Path) -> str:
         return "No epoch was finished, so nothing was saved. Run the same command to start again."
     words = [word for word in sys.argv[1:] if word != "--resume"]
     return f"To resume, run: {shlex.join(['python', '-m', f'training.{model}', *words, '--resume'])}"
+
+
+def _how_to_export(model: str, out: Path) -> str:
+    """Return the commands that export the weights in `out` into a folder of their own, and draw digits with them."""
+    folder = out.parent / "onnx"
+    if out.name != model or _ARTIFACTS in folder.resolve().parents:
+        return (
+            f"To export the weights, move them to a folder {model}/ outside of artifacts/. Then run python -m "
+            f"export.onnx with --model {model}, the folder that contains {model}/ as --checkpoints, and a new folder "
+            f"as --artifacts."
+        )
+    options = ["--model", model, "--checkpoints", str(out.parent), "--artifacts", str(folder)]
+    what = ["--digit", "5"] if model == "cgan" else ["--n", "10"]
+    lines = (
+        ["python", "-m", "export.onnx", *options],
+        ["mnistgen-run", "--model-path", str(folder / f"{model}.onnx"), *what],
+    )
+    return "To export the weights and draw digits with them, run:\n" + "\n".join(
+        f"  {shlex.join(line)}" for line in lines
+    )
 
 
 def _device(name: str) -> torch.device:

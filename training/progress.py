@@ -1,43 +1,46 @@
-"""Progress bars of a training."""
+"""Progress bar of a training."""
 
+from collections.abc import Mapping
+
+from torch import Tensor
 from tqdm import tqdm
 
-_OPTIONS = {"disable": None, "unit": " images", "unit_scale": True, "dynamic_ncols": True, "smoothing": 0.1}
+_LAYOUT = "{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}"
 
 
 class Progress:
-    """Two progress bars, for the current epoch and for the whole run, if stderr is a terminal."""
+    """One progress bar for all epochs, if stderr is a terminal: epoch, time left, losses of the last step."""
 
     def __init__(self, epochs: int, epoch_size: int, epochs_done: int):
-        self.epochs, self.epoch_size = epochs, epoch_size
-        self._run = self._bar("run", epochs * epoch_size, initial=epochs_done * epoch_size, position=1)
-        self._epoch: tqdm | None = None
+        self.epochs = epochs
+        self._bar = tqdm(
+            total=epochs * epoch_size,
+            initial=epochs_done * epoch_size,
+            bar_format=_LAYOUT,
+            disable=None,
+            dynamic_ncols=True,
+            smoothing=0.1,
+            leave=False,
+        )
 
     def __enter__(self) -> "Progress":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.end_epoch()
-        self._run.close()
+        self._bar.close()
 
     def start_epoch(self, epoch: int) -> None:
-        """Show a new bar for `epoch`, counted from 1."""
-        self._epoch = self._bar(f"epoch {epoch}/{self.epochs}", self.epoch_size, position=0, leave=False)
+        """Name `epoch`, counted from 1, on the bar."""
+        self._bar.set_description_str(f"epoch {epoch}/{self.epochs}:")
 
-    def update(self, images: int) -> None:
-        """Advance both bars by a number of images."""
-        for bar in (self._epoch, self._run):
-            bar.update(images)
+    def update(self, images: int, metrics: Mapping[str, Tensor]) -> None:
+        """Advance by a number of images; remove the bar after the last one."""
+        if self._bar.update(images):  # it was drawn; not in every step, because reading a metric waits for the device
+            losses = {name: f"{value.item():.2f}" for name, value in metrics.items() if name.endswith("loss")}
+            self._bar.set_postfix(losses, refresh=False)
+        if self._bar.n >= self._bar.total:
+            self._bar.close()
 
-    def end_epoch(self) -> None:
-        """Remove the bar of the current epoch."""
-        if self._epoch:
-            self._epoch.close()
-            self._epoch = None
-
-    def print(self, line: str) -> None:
-        """Print `line` above the bars."""
-        tqdm.write(line)
-
-    def _bar(self, description: str, total: int, **options: object) -> tqdm:
-        return tqdm(desc=description, total=total, **_OPTIONS, **options)
+    def print(self, text: str) -> None:
+        """Print `text` above the bar."""
+        tqdm.write(text)

@@ -20,6 +20,7 @@ from training.checkpoint import Log
 from training.data import Digits
 from training.errors import TrainingError
 from training.layers import glorot_uniform_
+from training.preview import terminal_preview
 from training.progress import Progress
 from training.speed import speed_up
 
@@ -189,32 +190,35 @@ def train(trainer: Trainer, digits: Digits, test_images: Tensor, out: Path, log:
         TrainingError: If a metric is not finite or `out` is not writable. The last checkpoint stays as it is.
     """
     config = trainer.config
-    with Progress(config.epochs, digits.epoch_size(config.batch_size), len(log.epochs)) as bars:
+    with Progress(config.epochs, digits.epoch_size(config.batch_size), len(log.epochs)) as bar:
         for epoch in range(len(log.epochs) + 1, config.epochs + 1):
             start = time.perf_counter()
-            metrics = {"epoch": epoch, **_train_epoch(trainer, digits, epoch, bars)}
+            metrics = {"epoch": epoch, **_train_epoch(trainer, digits, epoch, bar)}
             trainer.end_epoch(digits)
             metrics["seconds"] = round(time.perf_counter() - start, 2)
             log.epochs.append(metrics)
-            checkpoint.save(out, trainer.state(), log, _sample_pngs(trainer, test_images))
-            bars.print(_format(metrics, config.epochs))
+            state, grids = trainer.state(), _sample_grids(trainer, test_images)
+            checkpoint.save(out, state, log, {name: _png(images) for name, images in grids.items()})
+            bar.print(_format(metrics, config.epochs))
+            if "samples" in grids and (digits_row := terminal_preview(grids["samples"])):
+                bar.print(digits_row)
 
 
-def _train_epoch(trainer: Trainer, digits: Digits, epoch: int, bars: Progress) -> dict[str, float]:
+def _train_epoch(trainer: Trainer, digits: Digits, epoch: int, bar: Progress) -> dict[str, float]:
     """Train on every digit once; return the mean of each metric over the digits."""
     config = trainer.config
     totals: dict[str, Tensor | float] = defaultdict(float)
     seen, size = 0, digits.epoch_size(config.batch_size)
     for network in trainer.networks.values():
         network.train()
-    bars.start_epoch(epoch)
+    bar.start_epoch(epoch)
     for images, labels in digits.batches(config.batch_size):
         trainer.progress = (epoch - 1 + seen / size) / config.epochs
-        for name, value in trainer.step(images, labels).items():
+        step_metrics = trainer.step(images, labels)
+        for name, value in step_metrics.items():
             totals[name] += value.detach() * len(images)
         seen += len(images)
-        bars.update(len(images))
-    bars.end_epoch()
+        bar.update(len(images), step_metrics)
     trainer.progress = epoch / config.epochs
     metrics = {name: round(float(total) / seen, 6) for name, total in totals.items()}
     if not all(map(math.isfinite, metrics.values())):
@@ -226,18 +230,20 @@ def _train_epoch(trainer: Trainer, digits: Digits, epoch: int, bars: Progress) -
 
 
 @torch.inference_mode()
-def _sample_pngs(trainer: Trainer, test_images: Tensor) -> dict[str, bytes]:
-    """Return the trainer's sample grids as PNG files, black ink on white, ten images per row."""
-    from training.vision import save_image  # slow to import; not needed by --summary and --help
-
+def _sample_grids(trainer: Trainer, test_images: Tensor) -> dict[str, Tensor]:
+    """Return the trainer's sample grids, made with its networks in evaluation mode."""
     for network in trainer.networks.values():
         network.eval()
-    files = {}
-    for name, images in trainer.sample_grids(test_images).items():
-        png = io.BytesIO()
-        save_image(1 - images, png, format="png", nrow=10, pad_value=1)
-        files[name] = png.getvalue()
-    return files
+    return trainer.sample_grids(test_images)
+
+
+def _png(images: Tensor) -> bytes:
+    """Return images (N, 1, 28, 28) in [0, 1] as a PNG file, white ink on black, ten per row."""
+    from training.vision import save_image  # slow to import; not needed by --summary and --help
+
+    png = io.BytesIO()
+    save_image(images, png, format="png", nrow=10)
+    return png.getvalue()
 
 
 def _format(metrics: dict[str, float], epochs: int) -> str:

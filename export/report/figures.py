@@ -30,7 +30,7 @@ def captioned(images: Images, captions: Sequence[str], columns: int = 10) -> byt
     figure = Figure(figsize=(0.85 * columns, 0.95 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for axes, image, caption in zip(panels, images, captions, strict=True):
-        axes.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
         axes.set_title(caption, fontsize="small")
         axes.set_axis_off()
     return _figure(figure)

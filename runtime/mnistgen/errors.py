@@ -16,8 +16,10 @@ DeviceWarning                a GPU was expected but could not be used (a UserWar
 from functools import partial
 from typing import Any
 
-SOURCE = " @ git+https://github.com/mnistgen/mnistgen"
-"""Where pip finds mnistgen, after its name in a command. Empty as soon as PyPI has it (RELEASING.md)."""
+from mnistgen import __version__
+
+PACKAGE = f"mnistgen-{__version__}-py3-none-any.whl"
+"""What pip installs: the wheel that `make release` builds; "mnistgen" as soon as PyPI has it (RELEASING.md)."""
 
 
 class MnistgenError(Exception):
@@ -90,7 +92,7 @@ class DeviceWarning(UserWarning):
 
 def install_command(extra: str) -> str:
     """Return the command that installs mnistgen with an extra, such as "cpu"."""
-    return f"pip install 'mnistgen[{extra}]{SOURCE}'"
+    return f"pip install '{PACKAGE}[{extra}]'"
 
 
 def no_memory(what: str) -> DeviceError:
