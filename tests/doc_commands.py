@@ -43,7 +43,13 @@ def run_shell(code: str, folder: Path, dry: bool = False) -> None:
     """
     binaries, calls = folder / ".venv" / "bin", folder / ".calls"
     if not binaries.exists():
-        for new in (binaries, folder / "artifacts" / "samples", folder / "tests" / "golden", folder / "dist"):
+        for new in (
+            binaries,
+            folder / "artifacts" / "samples",
+            folder / "artifacts" / "weights",
+            folder / "tests" / "golden",
+            folder / "dist",
+        ):
             new.mkdir(parents=True)
         for file in (*(ROOT / "artifacts").glob("*.onnx"), ROOT / "artifacts" / "manifest.json"):
             (folder / "artifacts" / file.name).symlink_to(file)
