@@ -122,6 +122,7 @@ def test_unknown_model_lists_models():
 
 
 def test_only_changed_files_are_written(tmp_path):
+    pytest.importorskip("onnxscript")  # without it, the package export exits
     write_artifacts = pytest.importorskip("export.artifacts").write_artifacts
     picture = Image.linear_gradient("L")
 
