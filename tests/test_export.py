@@ -223,7 +223,7 @@ def test_no_warning_without_replaced_certified_models(export, exported, folder, 
     assert "WARNING" not in export("--model", "vae")[1]  # the same bytes
     (folder / "manifest.json").unlink()
     train_again(recipe="lesson")
-    assert "WARNING" not in export("--model", "vae")[1]  # a folder of one's own
+    assert "WARNING" not in export("--model", "vae")[1]  # a separate folder
 
 
 def test_difference_from_pytorch_writes_nothing(export, folder, monkeypatch):

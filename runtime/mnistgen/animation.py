@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from mnistgen import __version__
 from mnistgen.errors import InputError
 from mnistgen.output import formats, images
-from mnistgen.output.files import write_whole
 from mnistgen.output.formats import Frames
 from mnistgen.output.limits import MOST_SCALE, SCALE
 from mnistgen.provenance.checks import check
 from mnistgen.provenance.records import LONGEST_MS, SHORTEST_MS, WALK_FORMATS, Walk
-from mnistgen.validation import check_path, integer, shown
+from mnistgen.validation import integer, shown
 from mnistgen.walk import WalkRequest
 
 MILLISECONDS = 40
@@ -127,9 +126,7 @@ class Animation:
         Raises:
             OutputError: The file cannot be written. Otherwise as `encode`.
         """
-        file = check_path("path", path)
-        write_whole(file, self.encode(formats.format_of(file, None), **layout))
-        return file
+        return formats.save(path, lambda format: self.encode(format, **layout))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, bytes]:
         return {"image/gif": self.encode("gif", scale=min(self.record.scale, _PREVIEW_SCALE))}

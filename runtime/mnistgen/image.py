@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from mnistgen.errors import InputError
 from mnistgen.output import formats, images
-from mnistgen.output.files import write_whole
 from mnistgen.output.formats import Frames, Layout
 from mnistgen.output.limits import LAYOUT, MOST_DIGITS, MOST_SCALE
 from mnistgen.provenance.checks import check
 from mnistgen.provenance.records import Record
-from mnistgen.validation import check_path, integer, shown
+from mnistgen.validation import integer, shown
 
 if TYPE_CHECKING:
     from mnistgen.text import Box
@@ -133,9 +132,7 @@ class Image:
         Raises:
             OutputError: The file cannot be written. Otherwise as `encode`.
         """
-        file = check_path("path", path)
-        write_whole(file, self.encode(formats.format_of(file, None), **layout))
-        return file
+        return formats.save(path, lambda format: self.encode(format, **layout))
 
     def _repr_png_(self) -> bytes:
         return self.png(scale=min(self.record.scale, _PREVIEW_SCALE))

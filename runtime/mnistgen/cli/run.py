@@ -37,7 +37,7 @@ from mnistgen.manifest import Model, ModelSource
 from mnistgen.output import formats, images, limits
 from mnistgen.output.files import File, check_folder
 from mnistgen.output.limits import LAYOUT, MOST_DIGITS, MOST_SCALE
-from mnistgen.provenance.checks import check_size
+from mnistgen.provenance.checks import check
 from mnistgen.provenance.drawing import draw_picture
 from mnistgen.provenance.records import Record
 
@@ -157,7 +157,7 @@ def command(**given: Any) -> None:
     path = options.out or Path(f"{name}.{file_format}")
     check_target(path, binary=file_format not in limits.TEXTS)
     _check_boxes(options.boxes, path)
-    check_size(record)
+    check(record)
     generator = Generator(source, model.name, options.device)
     image = draw_picture(record, generator)
     boxes = [_boxes(options.boxes, image)] if options.boxes else []
@@ -198,7 +198,6 @@ def _plan(options: Options, model: Model, file_format: str) -> tuple[Record, str
     """Return the record of the file, without the provider, and the file's default name without suffix."""
     digits = _digits(options, model)
     n = options.n or len(digits or [0])
-    _check_count(n, options.text)
     record = Record(
         mnistgen=__version__,
         model=model.name,
@@ -235,14 +234,6 @@ def _digits(options: Options, model: Model) -> list[int] | None:
         indices = range(options.start, options.start + min(options.n or 1, model.classes))
         return [index % model.classes for index in indices]  # the default of Generator.generate
     return digits
-
-
-def _check_count(n: int, text: str | None) -> None:
-    for count, what in ((n, "digits"), (len(text or ""), "characters")):
-        if count > MOST_DIGITS:
-            raise InputError(
-                f"The number of {what} is {count}; expected at most {MOST_DIGITS} in one picture", code="too-large"
-            )
 
 
 def _check_boxes(boxes: Path | None, out: Path) -> None:

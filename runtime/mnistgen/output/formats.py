@@ -2,6 +2,8 @@
 
 import base64
 import io
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +12,9 @@ from numpy.typing import NDArray
 
 from mnistgen.errors import InputError
 from mnistgen.output import images
+from mnistgen.output.files import write_whole
 from mnistgen.output.limits import LAYOUT, MEDIA_TYPES, MILLISECONDS
+from mnistgen.validation import check_path
 
 Frames = NDArray[np.uint8]
 """Images (n, 28, 28), ink 255, or one text (1, 28, width)."""
@@ -94,6 +98,18 @@ def encode(
 def data_uri(format: str, content: bytes) -> str:
     """Return a file as a data URI, which a web page can show."""
     return f"data:{MEDIA_TYPES[format]};base64,{base64.b64encode(content).decode()}"
+
+
+def save(path: str | os.PathLike[str], encode: Callable[[str], bytes]) -> Path:
+    """Write what `encode` returns for the format of the path's suffix, and return the path.
+
+    Raises:
+        InputError: The path has another type, or its suffix is unknown.
+        OutputError: The file cannot be written.
+    """
+    file = check_path("path", path)
+    write_whole(file, encode(format_of(file, None)))
+    return file
 
 
 def _styled(frames: Frames, layout: Layout) -> bytes:

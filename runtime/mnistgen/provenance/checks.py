@@ -36,7 +36,7 @@ def shape_of(record: AnyRecord) -> tuple[int, int, int]:
     return 1, -(-record.n // columns) * 28 * record.scale, columns * 28 * record.scale
 
 
-def check_size(record: Record) -> None:
+def _check_size(record: Record) -> None:
     """Raise InputError if the picture would be larger than MOST_PIXELS."""
     if record.text is None:
         columns = min(record.n, record.columns)
@@ -67,7 +67,7 @@ def _check_picture(record: Record) -> None:
         check_text(record.text)
         if record.digits != tuple(digits_of(record.text)):
             raise InputError("The record's digits differ from those of its text", code="invalid-text")
-    check_size(record)
+    _check_size(record)
 
 
 def _check_walk(record: Walk) -> None:
