@@ -29,7 +29,7 @@ LAYERS = [
     ["pictures"],
     ["generator"],
     ["api"],
-    ["provenance", "dataset", "benchmark", "doctor"],
+    ["provenance", "dataset", "benchmark", "demo", "doctor"],
     ["cli", "_pyinstaller"],
 ]
 """Modules of mnistgen from bottom to top; each imports from its own layer and those above it in this list only."""
