@@ -11,11 +11,12 @@ LOCK := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.1
   --no-annotate --custom-compile-command "make lock" $(UPGRADE)
 # Where PyTorch comes from, if not from PyPI: make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+SEED := web/seed-models
 FAULTS := PYTHONPATH=tests $(BIN)/python -m faults
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test coverage fuzz faults test-oldest check lint types format docs docs-serve examples lock audit \
-  release clean
+.PHONY: help demo test coverage fuzz faults test-oldest check lint types format docs docs-serve examples web lock \
+  audit release clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -74,6 +75,10 @@ examples: $(VENV)/test-ready  ## Install what the examples need, and test them (
 	npm ci --prefix examples/javascript
 	$(BIN)/python -m pytest tests/test_examples.py
 
+web: web/node_modules/ready $(SEED)/manifest.json  ## Build and test the npm package and the demo page (Node.js, Chromium)
+	npm --prefix web run build
+	npm --prefix web test
+
 # To also upgrade the packages that constraints.txt does not list: make lock UPGRADE=--upgrade
 lock: $(BIN)/python  ## Resolve all dependencies again, with hashes, into requirements/ (uses the network)
 	$(PIP) uv
@@ -88,8 +93,20 @@ audit: $(RELEASE)/ready  ## Look up known vulnerabilities of the pinned packages
 release: $(RELEASE)/ready  ## Build and check a release in dist/, and list what to upload (uses the network)
 	.ci/release $(RELEASE)/bin/python
 
+web/node_modules/ready: web/package-lock.json
+	npm ci --prefix web
+	touch $@
+
+# The models of the seed recipe, which the demo page compares with those that ship.
+$(SEED)/manifest.json: $(VENV)/test-ready artifacts/weights/seed/*.safetensors artifacts/references.json
+	mkdir -p $(SEED)/weights
+	cp artifacts/weights/seed/*.safetensors $(SEED)/weights
+	$(BIN)/python -m export.onnx --model vae --model gan --model cgan --artifacts $(SEED)
+	rm -r $(SEED)/weights
+	cp artifacts/references.json $(SEED)
+
 clean:  ## Remove the environments and everything built
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) demo dist site .coverage
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) demo dist site .coverage web/dist web/models web/types web/node_modules $(SEED)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
