@@ -69,10 +69,9 @@ docs: $(VENV)/test-ready  ## Build the documentation into site/
 docs-serve: $(VENV)/test-ready  ## Serve the documentation and rebuild it on changes
 	$(BIN)/python -m mkdocs serve
 
-# Without these packages, the tests of examples/ are skipped. Some also need Node.js, or Chromium.
+# Without these packages, the tests of examples/ are skipped.
 examples: $(VENV)/test-ready  ## Install what the examples need, and test them (uses the network)
-	$(PIP) -e . flask nbclient ipykernel ipywidgets pyinstaller playwright
-	npm ci --prefix examples/javascript
+	$(PIP) -e . flask nbclient ipykernel ipywidgets pyinstaller
 	$(BIN)/python -m pytest tests/test_examples.py
 
 web: web/node_modules/ready $(SEED)/manifest.json  ## Build and test the npm package and the demo page (Node.js, Chromium)

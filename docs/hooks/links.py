@@ -15,7 +15,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 DOCS = "docs/"
-SOURCES = {".py": "python", ".mjs": "js", ".html": "html", "": "text"}
+SOURCES = {".py": "python", ".js": "js", "": "text"}
 """Suffixes of files that become pages of source code, with the language of each."""
 _LINK = re.compile(r"(?<=\]\()[^)#\s]+")
 

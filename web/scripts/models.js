@@ -19,7 +19,11 @@ const { models, verifier } = JSON.parse(await readFile(new URL("manifest.json", 
 await writeModule("verifier", verifier, "");
 for (const [name, entry] of Object.entries(models)) {
   const { latent_size, classes } = entry;
-  await writeModule(name, entry, `name: "${name}",\n  latent_size: ${latent_size},\n  classes: ${classes},\n  verifier,`);
+  await writeModule(
+    name,
+    entry,
+    `name: "${name}",\n  latent_size: ${latent_size},\n  classes: ${classes},\n  verifier,`,
+  );
 }
 
 async function writeModule(name, { file, sha256, bytes }, facts) {

@@ -11,7 +11,13 @@ export class MnistgenError extends Error {
    * @param {{ code: string, remedy?: string, cause?: unknown }} options `remedy` says what to do, without a full stop.
    */
   constructor(problem, { code, remedy = "", cause }) {
-    super([problem, remedy].filter(Boolean).map((part) => `${part.replace(/\.$/, "")}.`).join(" "), { cause });
+    super(
+      [problem, remedy]
+        .filter(Boolean)
+        .map((part) => `${part.replace(/\.$/, "")}.`)
+        .join(" "),
+      { cause },
+    );
     this.name = new.target.name;
     /** Name of the problem in kebab-case. Programs should test this instead of the message. */
     this.code = code;

@@ -1,26 +1,20 @@
 /** The generator of digits: each public method validates, then delegates. */
 
-import { InputError } from "./errors.js";
+import { levels, PIXELS, runChunks } from "./engine.js";
+import { ArtifactError, InputError } from "./errors.js";
 import { latentGrid } from "./interpolation.js";
 import { readVerified } from "./model.js";
-import { grid, Picture } from "./picture.js";
-import { Request, unconditional } from "./request.js";
+import { grid, imageCount, Picture } from "./picture.js";
+import { part, range, Request, unconditional } from "./request.js";
 import { Session } from "./runtime.js";
 import { checkText, digitsOf, layOut, SIDE } from "./text.js";
 import { count, digitList, matrix } from "./validation.js";
 import { illegible, MOST_ATTEMPTS, reading } from "./verify.js";
 import { manifoldSide, walkInputs, walkRequest } from "./walk.js";
 
-/** Pixels of an image. */
-export const PIXELS = SIDE * SIDE;
-/** Images per run: large enough for matrix products, small enough for caches. */
-const CHUNK = 16;
-/** Milliseconds after which a long call lets the page draw and react. */
-const PAUSE_MS = 16;
-
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./request.js").ImageOptions & { signal?: AbortSignal }} GenerateOptions */
-/** @typedef {Record<string, Float32Array>} Inputs */
+/** @typedef {import("./request.js").Inputs} Inputs */
 
 /** A model that generates digits, created by `load`. */
 export class Generator {
@@ -29,6 +23,8 @@ export class Generator {
   /** @type {Promise<Session> | undefined} */
   #verifier;
   #closed = false;
+  /** @type {Set<Promise<unknown>>} */
+  #running = new Set();
 
   /**
    * @param {import("./runtime.js").Ort} ort
@@ -51,7 +47,7 @@ export class Generator {
    */
   async generate(n = 1, options = {}) {
     this.#checkOpen();
-    return this.#draw(new Request(this.model, n, options), options.signal);
+    return this.#track(this.#draw(new Request(this.model, n, options), options.signal));
   }
 
   /**
@@ -64,20 +60,7 @@ export class Generator {
    */
   async generateVerified(n = 1, options = {}) {
     this.#checkOpen();
-    const request = new Request(this.model, n, options, true);
-    const images = new Uint8Array(request.n * PIXELS);
-    const [digits, attempts] = [Array(request.n).fill(0), Array(request.n).fill(0)];
-    let pending = [...digits.keys()];
-    for (let attempt = 0; pending.length; attempt++) {
-      if (attempt === MOST_ATTEMPTS) throw illegible(request, pending[0]);
-      const drawn = await this.#attempt(request, pending, attempt, options.signal);
-      pending.forEach((position, i) => {
-        images.set(drawn.images.subarray(i * PIXELS, (i + 1) * PIXELS), position * PIXELS);
-        [digits[position], attempts[position]] = [drawn.readings[i].digit, attempt + 1];
-      });
-      pending = pending.filter((_, i) => !drawn.readings[i].legible);
-    }
-    return { images, digits, attempts, seed: request.seed };
+    return this.#track(this.#drawVerified(new Request(this.model, n, options, true), options.signal));
   }
 
   /**
@@ -88,9 +71,7 @@ export class Generator {
    */
   async read(images) {
     this.#checkOpen();
-    const n = grid(images).pixels.length && images.length / PIXELS;
-    const verifier = await (this.#verifier ??= this.#openVerifier());
-    return verifier.run(n, { image: Float32Array.from(images, (level) => level / 255) }, [1, SIDE, SIDE]);
+    return this.#track(this.#read(images, imageCount(images)));
   }
 
   /**
@@ -100,11 +81,19 @@ export class Generator {
    * @param {GenerateOptions} [options]
    * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void>} Blocks, each b × 28 × 28.
    */
-  async *stream(n, options = {}) {
-    const request = new Request(this.model, n, options);
+  stream(n, options = {}) {
+    this.#checkOpen();
+    return this.#blocks(new Request(this.model, n, options), options.signal);
+  }
+
+  /**
+   * @param {Request} request
+   * @param {AbortSignal} [signal]
+   */
+  async *#blocks(request, signal) {
     for (let first = 0; first < request.n; first += 256) {
       this.#checkOpen();
-      yield await this.#draw(request, options.signal, first, Math.min(first + 256, request.n));
+      yield await this.#track(this.#draw(request, signal, first, Math.min(first + 256, request.n)));
     }
   }
 
@@ -152,10 +141,20 @@ export class Generator {
     if (!classes && label !== undefined) throw unconditional(this.model);
     if (classes) inputs.label = matrix("label", label, classes, "invalid-label");
     if (classes && inputs.label.length !== n * classes) {
-      throw new InputError(`label has ${inputs.label.length} values; expected ${n * classes}, ${classes} for each latent`, { code: "invalid-label" });
+      throw new InputError(
+        `label has ${inputs.label.length} values; expected ${n * classes}, ${classes} for each latent`,
+        { code: "invalid-label" },
+      );
     }
     const images = new Float32Array(n * PIXELS);
-    await this.#chunks(n, (at, size) => part(inputs, n, at, size), (ink, at) => images.set(ink, at * PIXELS));
+    await this.#track(
+      runChunks(
+        this.#session,
+        n,
+        (at, size) => part(inputs, n, at, size),
+        (ink, at) => images.set(ink, at * PIXELS),
+      ),
+    );
     return images;
   }
 
@@ -170,7 +169,8 @@ export class Generator {
     this.#checkOpen();
     const walk = walkRequest(this.model, options);
     const inputs = walkInputs(this.model, walk);
-    const frames = await this.#levels(walk.length, (at, size) => part(inputs, walk.length, at, size), options.signal);
+    const drawn = levels(this.#session, walk.length, (at, size) => part(inputs, walk.length, at, size), options.signal);
+    const frames = await this.#track(drawn);
     return { frames, length: walk.length, seeds: walk.seeds, digits: this.model.classes ? walk.digits : undefined };
   }
 
@@ -185,15 +185,19 @@ export class Generator {
     this.#checkOpen();
     const across = manifoldSide(this.model, side);
     const inputs = { z: latentGrid(across) };
-    return this.#levels(across ** 2, (at, size) => part(inputs, across ** 2, at, size), signal);
+    return this.#track(levels(this.#session, across ** 2, (at, size) => part(inputs, across ** 2, at, size), signal));
   }
 
-  /** Free the memory after pending calls have finished. Later calls throw an InputError. */
+  /** Free the memory after running calls have finished. Later calls throw an InputError. */
   async close() {
     if (this.#closed) return;
     this.#closed = true;
+    await Promise.allSettled(this.#running);
     await this.#session.close();
-    await this.#verifier?.then((verifier) => verifier.close(), () => {}); // its error was thrown where it was needed
+    await this.#verifier?.then(
+      (verifier) => verifier.close(),
+      () => {},
+    ); // its error was thrown where it was needed
   }
 
   #checkOpen() {
@@ -210,8 +214,41 @@ export class Generator {
     if (verify) return this.generateVerified(n, options);
     this.#checkOpen();
     const request = new Request(this.model, n, options);
-    const digits = request.digitAt(0) === undefined ? undefined : Array.from({ length: n }, (_, i) => Number(request.digitAt(i)));
-    return { images: await this.#draw(request, options.signal), digits, seed: request.seed };
+    const images = await this.#track(this.#draw(request, options.signal));
+    return { images, digits: request.digitsAt(range(0, n)), seed: request.seed };
+  }
+
+  /**
+   * Remember a call until it ends, so that `close` can wait for it.
+   *
+   * @template T
+   * @param {Promise<T>} call
+   */
+  #track(call) {
+    this.#running.add(call);
+    const forget = () => this.#running.delete(call);
+    call.then(forget, forget);
+    return call;
+  }
+
+  /**
+   * @param {Request} request
+   * @param {AbortSignal} [signal]
+   */
+  async #drawVerified(request, signal) {
+    const images = new Uint8Array(request.n * PIXELS);
+    const [digits, attempts] = [Array(request.n).fill(0), Array(request.n).fill(0)];
+    let pending = range(0, request.n);
+    for (let attempt = 0; pending.length; attempt++) {
+      if (attempt === MOST_ATTEMPTS) throw illegible(request, pending[0]);
+      const drawn = await this.#attempt(request, pending, attempt, signal);
+      pending.forEach((position, i) => {
+        images.set(drawn.images.subarray(i * PIXELS, (i + 1) * PIXELS), position * PIXELS);
+        [digits[position], attempts[position]] = [drawn.readings[i].digit, attempt + 1];
+      });
+      pending = pending.filter((_, i) => !drawn.readings[i].legible);
+    }
+    return { images, digits, attempts, seed: request.seed };
   }
 
   /**
@@ -219,7 +256,7 @@ export class Generator {
    * @param {AbortSignal} [signal]
    */
   #draw(request, signal, first = 0, stop = request.n) {
-    return this.#levels(stop - first, (at, size) => request.inputs(range(first + at, size)), signal);
+    return levels(this.#session, stop - first, (at, size) => request.inputs(range(first + at, size)), signal);
   }
 
   /**
@@ -229,67 +266,27 @@ export class Generator {
    * @param {AbortSignal} [signal]
    */
   async #attempt(request, positions, attempt, signal) {
-    const inputs = (/** @type {number} */ at, /** @type {number} */ size) => request.inputs(positions.slice(at, at + size), attempt);
-    const images = await this.#levels(positions.length, inputs, signal);
-    const probabilities = await this.read(images);
+    const inputs = (/** @type {number} */ at, /** @type {number} */ size) =>
+      request.inputs(positions.slice(at, at + size), attempt);
+    const images = await levels(this.#session, positions.length, inputs, signal);
+    const probabilities = await this.#read(images, positions.length);
     return { images, readings: positions.map((position, i) => reading(probabilities, i, request.digitAt(position))) };
   }
 
   /**
+   * @param {Uint8Array} images
    * @param {number} n
-   * @param {(at: number, size: number) => Inputs} inputs
-   * @param {AbortSignal} [signal]
    */
-  async #levels(n, inputs, signal) {
-    const levels = new Uint8ClampedArray(n * PIXELS); // rounds on assignment, half to even
-    await this.#chunks(n, inputs, (ink, at) => levels.set(ink.map((value) => value * 255), at * PIXELS), signal);
-    return new Uint8Array(levels.buffer);
-  }
-
-  /**
-   * Run the model in chunks.
-   *
-   * @param {number} n
-   * @param {(at: number, size: number) => Inputs} inputs Returns the inputs of the images from `at` on.
-   * @param {(ink: Float32Array, at: number) => void} onChunk Takes ink in [0, 1], size × 28 × 28.
-   * @param {AbortSignal} [signal]
-   */
-  async #chunks(n, inputs, onChunk, signal) {
-    let since = performance.now();
-    for (let at = 0; at < n; at += CHUNK) {
-      signal?.throwIfAborted();
-      const size = Math.min(CHUNK, n - at);
-      onChunk(await this.#session.run(size, inputs(at, size)), at);
-      if (performance.now() - since < PAUSE_MS) continue;
-      await new Promise((resolve) => setTimeout(resolve)); // a run blocks the thread; its promise does not free it
-      since = performance.now();
-    }
+  async #read(images, n) {
+    const verifier = await (this.#verifier ??= this.#openVerifier());
+    return verifier.run(n, { image: Float32Array.from(images, (level) => level / 255) }, [1, SIDE, SIDE]);
   }
 
   async #openVerifier() {
     const { verifier } = this.model;
-    if (!verifier) throw new InputError(`The ${this.model.name} has no verifier`, { code: "verifier-missing", remedy: "Generate without verification" });
+    const remedy = "Generate without verification";
+    if (!verifier)
+      throw new ArtifactError(`The ${this.model.name} has no verifier`, { code: "verifier-missing", remedy });
     return Session.open(this.#ort, await readVerified(verifier, {}));
   }
-}
-
-/**
- * @param {number} first
- * @param {number} size
- */
-function range(first, size) {
-  return Array.from({ length: size }, (_, i) => first + i);
-}
-
-/**
- * Return the rows `at` to `at` + `size` - 1 of inputs with n rows.
- *
- * @param {Inputs} inputs
- * @param {number} n
- * @param {number} at
- * @param {number} size
- */
-function part(inputs, n, at, size) {
-  const rows = (/** @type {Float32Array} */ values) => values.slice((at * values.length) / n, ((at + size) * values.length) / n);
-  return Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, rows(values)]));
 }

@@ -14,8 +14,9 @@ import { Generator } from "./generator.js";
 import { findModel, readVerified } from "./model.js";
 import { runtime, Session } from "./runtime.js";
 
+export { PIXELS } from "./engine.js";
 export { ArtifactError, DeviceError, IllegibleError, InputError, MnistgenError } from "./errors.js";
-export { Generator, PIXELS } from "./generator.js";
+export { Generator } from "./generator.js";
 export { INDEX_END, SEED_END } from "./latents.js";
 export { grid, Picture } from "./picture.js";
 export { SIDE } from "./text.js";

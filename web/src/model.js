@@ -77,7 +77,11 @@ function folderUrl(artifacts) {
   } catch (error) {
     const expected = "expected the URL of the folder that contains manifest.json";
     const remedy = 'Or import a model, such as "mnistgen/models/cgan"';
-    throw new InputError(`artifacts is ${shown(artifacts)}; ${expected}`, { code: "invalid-path", remedy, cause: error });
+    throw new InputError(`artifacts is ${shown(artifacts)}; ${expected}`, {
+      code: "invalid-path",
+      remedy,
+      cause: error,
+    });
   }
 }
 
@@ -95,7 +99,10 @@ function parse(bytes, url) {
   const schema = String(manifest?.schema);
   if (schema.split(".")[0] !== SCHEMA) {
     const remedy = "Use the version of mnistgen that wrote it";
-    throw new ArtifactError(`The manifest's schema is ${schema}; expected ${SCHEMA}.x`, { code: "schema-unknown", remedy });
+    throw new ArtifactError(`The manifest's schema is ${schema}; expected ${SCHEMA}.x`, {
+      code: "schema-unknown",
+      remedy,
+    });
   }
   return manifest;
 }

@@ -2,11 +2,11 @@
 
 import { encode } from "fast-png";
 
+import { PIXELS } from "./engine.js";
 import { InputError } from "./errors.js";
 import { SIDE } from "./text.js";
 import { count, shown, whole } from "./validation.js";
 
-const PIXELS = SIDE * SIDE;
 /** Side of an enlarged picture at most, in pixels; browsers cannot show larger ones. */
 const LONGEST = 16384;
 
@@ -120,19 +120,29 @@ export class Picture {
  * @param {{ columns?: number }} [options] Digits per row, 10 by default.
  */
 export function grid(images, { columns = 10 } = {}) {
-  const n = images?.length / PIXELS;
-  if (!Number.isInteger(n) || !n) {
-    throw new InputError(`images has ${shown(images?.length)} pixels; expected a positive multiple of ${PIXELS}`, { code: "invalid-images" });
-  }
+  const n = imageCount(images);
   const [across, down] = [Math.min(n, count(columns, "columns")), Math.ceil(n / Math.min(n, columns))];
   const [width, height] = [across * SIDE, down * SIDE];
   const pixels = new Uint8Array(width * height);
-  for (let row = 0; row < n * SIDE; row++) { // rows of single images
+  for (let row = 0; row < n * SIDE; row++) {
+    // rows of single images
     const [image, y] = [Math.floor(row / SIDE), row % SIDE];
     const at = (Math.floor(image / across) * SIDE + y) * width + (image % across) * SIDE;
     pixels.set(images.subarray(row * SIDE, (row + 1) * SIDE), at);
   }
   return new Picture({ pixels, width, height });
+}
+
+/**
+ * Return the number of images in n × 28 × 28 levels.
+ *
+ * @param {Uint8Array} images
+ */
+export function imageCount(images) {
+  const n = images?.length / PIXELS;
+  if (Number.isInteger(n) && n) return n;
+  const problem = `images has ${shown(images?.length)} pixels; expected a positive multiple of ${PIXELS}`;
+  throw new InputError(problem, { code: "invalid-image" });
 }
 
 /**
@@ -143,7 +153,10 @@ function scaleOf({ scale = 8 }, { width, height }) {
   const factor = Number(whole("scale", scale, 65n, { code: "invalid-layout", min: 1n }));
   if (factor * Math.max(width, height) > LONGEST) {
     const size = `${width * factor} × ${height * factor} pixels`;
-    throw new InputError(`The picture has ${size}; expected at most ${LONGEST} per side`, { code: "invalid-layout", remedy: "Use a smaller scale" });
+    throw new InputError(`The picture has ${size}; expected at most ${LONGEST} per side`, {
+      code: "too-large",
+      remedy: "Use a smaller scale",
+    });
   }
   return factor;
 }
@@ -171,7 +184,7 @@ function runs({ pixels, width, height }) {
   for (let y = 0; y < height; y++) {
     for (let x = 0, end = 0; x < width; x = end) {
       const level = pixels[y * width + x];
-      for (end = x + 1; end < width && pixels[y * width + end] === level; ) end++;
+      for (end = x + 1; end < width && pixels[y * width + end] === level;) end++;
       if (level) found.push({ x, y, length: end - x, level });
     }
   }
@@ -192,7 +205,7 @@ function rgb(what, color) {
  */
 function hex(what, color) {
   if (/^#[0-9a-f]{6}$/i.test(color)) return color;
-  throw new InputError(`${what} is ${shown(color)}; expected a color such as "#1e90ff"`, { code: "invalid-color" });
+  throw new InputError(`${what} is ${shown(color)}; expected a color such as "#1e90ff"`, { code: "invalid-style" });
 }
 
 /** @param {Uint8Array} bytes A part of a larger buffer. */

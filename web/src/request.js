@@ -14,6 +14,8 @@ import { count, digitList, seedOf, startOf } from "./validation.js";
  * @property {Whole} [start] Index of the first image; 0 by default.
  */
 
+/** @typedef {Record<string, Float32Array>} Inputs The model's inputs, n × width each. */
+
 /** The images `start` to `start` + `n` - 1 of `seed`. */
 export class Request {
   /**
@@ -31,10 +33,16 @@ export class Request {
   }
 
   /**
-   * Return the digit of the image at `position`; undefined if the model draws any digit.
+   * Return the digits of the images at `positions`; undefined if the model draws any digit.
    *
-   * @param {number} position
+   * @param {number[]} positions
    */
+  digitsAt(positions) {
+    if (this.digitAt(0) === undefined) return undefined;
+    return positions.map((position) => /** @type {number} */ (this.digitAt(position)));
+  }
+
+  /** @param {number} position */
   digitAt(position) {
     if (this.digits) return this.digits[position];
     const { classes } = this.model;
@@ -46,13 +54,14 @@ export class Request {
    *
    * @param {number[]} positions
    * @param {number} [attempt]
-   * @returns {Record<string, Float32Array>} Latents `z` and, for a conditional model, one-hot rows `label`.
+   * @returns {Inputs} Latents `z` and, for a conditional model, one-hot rows `label`.
    */
   inputs(positions, attempt = 0) {
     const indices = positions.map((position) => this.start + BigInt(position));
     const z = latents(indices, this.model.latent_size, this.seed, attempt);
-    if (!this.model.classes) return { z };
-    return { z, label: oneHot(positions.map((position) => /** @type {number} */ (this.digitAt(position))), this.model.classes) };
+    const digits = this.digitsAt(positions);
+    if (!digits || !this.model.classes) return { z };
+    return { z, label: oneHot(digits, this.model.classes) };
   }
 }
 
@@ -95,4 +104,28 @@ function digitsOf(model, n, digit, verify) {
     });
   }
   return several ? digits : Array(n).fill(digits[0]);
+}
+
+/**
+ * Return `size` integers from `first` on.
+ *
+ * @param {number} first
+ * @param {number} size
+ */
+export function range(first, size) {
+  return Array.from({ length: size }, (_, i) => first + i);
+}
+
+/**
+ * Return the rows `at` to `at` + `size` - 1 of inputs with n rows.
+ *
+ * @param {Inputs} inputs
+ * @param {number} n
+ * @param {number} at
+ * @param {number} size
+ */
+export function part(inputs, n, at, size) {
+  const rows = (/** @type {Float32Array} */ values) =>
+    values.slice((at * values.length) / n, ((at + size) * values.length) / n);
+  return Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, rows(values)]));
 }

@@ -81,7 +81,11 @@ export function startOf(start, n) {
  * @param {number} classes
  */
 export function digitList(what, digits, classes) {
-  const list = Array.isArray(digits) ? digits : ArrayBuffer.isView(digits) ? Array.from(/** @type {any} */ (digits)) : [digits];
+  const list = Array.isArray(digits)
+    ? digits
+    : ArrayBuffer.isView(digits)
+      ? Array.from(/** @type {any} */ (digits))
+      : [digits];
   if (!list.length) throw new InputError(`${what} is empty; expected at least one digit`, { code: "invalid-digit" });
   return list.map((digit) => Number(whole(what, digit, BigInt(classes), { code: "invalid-digit" })));
 }
@@ -97,11 +101,15 @@ export function digitList(what, digits, classes) {
 export function matrix(what, rows, width, code) {
   const parts = Array.isArray(rows) && rows.every((row) => typeof row === "object" && row?.length === width);
   const flat = parts ? rows.flatMap((row) => Array.from(row)) : rows;
-  const values = Array.isArray(flat) || ArrayBuffer.isView(flat) ? Float32Array.from(/** @type {any} */ (flat)) : undefined;
+  const values =
+    Array.isArray(flat) || ArrayBuffer.isView(flat) ? Float32Array.from(/** @type {any} */ (flat)) : undefined;
   if (!values?.length || values.length % width) {
-    throw new InputError(`${what} has ${values?.length ?? "no"} values; expected a positive multiple of ${width}`, { code });
+    throw new InputError(`${what} has ${values?.length ?? "no"} values; expected a positive multiple of ${width}`, {
+      code,
+    });
   }
-  if (!values.every((value) => Math.abs(value) <= MOST_LATENT)) { // false for NaN, too
+  if (!values.every((value) => Math.abs(value) <= MOST_LATENT)) {
+    // false for NaN, too
     throw new InputError(`${what} holds a value that is not within ±${MOST_LATENT}; expected finite numbers`, { code });
   }
   return values;

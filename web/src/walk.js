@@ -27,7 +27,10 @@ const RANDOM_SEEDS = 4;
  */
 export function walkRequest(model, { seeds, digits, frames = 24, loop = false }) {
   if (digits !== undefined && !model.classes) {
-    throw new InputError(`The ${model.name} is unconditional`, { code: "model-unconditional", remedy: "Use the cgan to choose digits" });
+    throw new InputError(`The ${model.name} is unconditional`, {
+      code: "model-unconditional",
+      remedy: "Use the cgan to choose digits",
+    });
   }
   const shown = shownDigits(model, seeds, digits);
   const places = seeds === undefined ? randomSeeds(shown.length > 1 ? 1 : RANDOM_SEEDS) : seedList(seeds);
@@ -46,14 +49,27 @@ export function walkRequest(model, { seeds, digits, frames = 24, loop = false })
  *
  * @param {Model} model
  * @param {ReturnType<typeof walkRequest>} walk
- * @returns {Record<string, Float32Array>} length × width each.
+ * @returns {import("./request.js").Inputs} length × width each.
  */
 export function walkInputs(model, { seeds, digits, frames, loop }) {
   const { latent_size: size, classes } = model;
   const between = size === 2 ? lerp : slerp;
-  const z = path(seeds.map((seed) => latents([0n], size, seed)), frames, loop, between);
+  const z = path(
+    seeds.map((seed) => latents([0n], size, seed)),
+    frames,
+    loop,
+    between,
+  );
   if (!classes) return { z };
-  return { z, label: path(digits.map((digit) => oneHot([digit], classes)), frames, loop, lerp) };
+  return {
+    z,
+    label: path(
+      digits.map((digit) => oneHot([digit], classes)),
+      frames,
+      loop,
+      lerp,
+    ),
+  };
 }
 
 /**

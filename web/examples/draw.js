@@ -1,19 +1,18 @@
 /**
  * Write a PNG of digits in Node.js. A seed gives the same digits as in Python.
  *
- * Install (Node.js 20.15 or newer):  npm ci --prefix examples/javascript
- * Run:                               node examples/javascript/draw.mjs --model cgan --digit 5 --seed 7
- * More:                              node examples/javascript/draw.mjs --help
+ * Install (Node.js 20.16 or newer):  npm ci --prefix web
+ * Run:                               node web/examples/draw.js --model cgan --digit 5 --seed 7
+ * More:                              node web/examples/draw.js --help
  */
 
 import { rm, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
-import { load } from "./mnistgen.mjs";
-import { encodePng, grid } from "./png.mjs";
+import { grid, InputError, load } from "mnistgen";
 
-const HELP = `Usage: node draw.mjs [options]
+const HELP = `Usage: node draw.js [options]
 
   --model NAME        vae, gan, cgan or cgan-int8 (cgan)
   --digit 0-9         digit to draw (cgan only); labels cycle through 0-9 by default
@@ -43,11 +42,13 @@ async function main() {
   const options = { seed: integer("--seed", values.seed), start: integer("--start", values.start) };
   if (values.digit !== undefined) options.digit = integer("--digit", values.digit);
   const path = values.out ?? defaultName(values.model, options);
-  if (!/\.png$/i.test(path)) throw new RangeError(`--out is ${path}; expected a name that ends in .png.`);
-  const artifacts = values.artifacts ? pathToFileURL(`${values.artifacts}/`) : new URL("../../artifacts/", import.meta.url);
+  if (!/\.png$/i.test(path)) throw invalid(`--out is ${path}; expected a name that ends in .png`);
+  const artifacts = values.artifacts
+    ? pathToFileURL(`${values.artifacts}/`)
+    : new URL("../../artifacts/", import.meta.url);
   const gen = await load(values.model, { ort: await runtime(), artifacts });
   const images = await gen.generate(n, options);
-  await write(path, encodePng(grid(images, n, scale)));
+  await write(path, grid(images).toPng({ scale }));
   console.log(`${path}  seed ${options.seed}  ${values.model}`);
 }
 
@@ -56,7 +57,7 @@ async function runtime() {
   try {
     return await import("onnxruntime-node");
   } catch (error) {
-    throw new Error(`Cannot import onnxruntime-node (${error.code}). Run npm ci --prefix examples/javascript.`);
+    throw new Error(`Cannot import onnxruntime-node (${error.code}). Run npm ci --prefix web.`);
   }
 }
 
@@ -77,17 +78,21 @@ function defaultName(model, { digit, seed }) {
 
 /** Parse an integer of any size; seeds go up to 2⁶⁴ - 1. */
 function integer(option, text) {
-  if (!/^-?\d{1,30}$/.test(text)) throw new RangeError(`${option} is ${text}; expected an integer.`);
+  if (!/^-?\d{1,30}$/.test(text)) throw invalid(`${option} is ${text}; expected an integer`);
   return BigInt(text);
 }
 
 function small(option, text, max) {
   const number = integer(option, text);
-  if (number < 1n || number > max) throw new RangeError(`${option} is ${text}; expected an integer from 1 to ${max}.`);
+  if (number < 1n || number > max) throw invalid(`${option} is ${text}; expected an integer from 1 to ${max}`);
   return Number(number);
 }
 
+function invalid(problem) {
+  return new InputError(problem, { code: "usage" });
+}
+
 main().catch((error) => {
-  console.error(`draw.mjs: ${error.message.replaceAll(/\s+/g, " ")}`);
-  process.exitCode = error instanceof RangeError || error.code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1;
+  console.error(`draw.js: ${error.message.replaceAll(/\s+/g, " ")}`);
+  process.exitCode = error instanceof InputError || error.code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1;
 });

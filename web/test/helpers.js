@@ -1,0 +1,42 @@
+/** What the tests share: models, runtimes, and a web server on this machine. */
+
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+
+process.env.ORT_DISABLE_TELEMETRY = "1"; // read on import
+export const node = (await import("onnxruntime-node")).default;
+
+/** The builds of ONNX Runtime that the package is tested with; undefined is the default, onnxruntime-web/wasm. */
+export const RUNTIMES = { "onnxruntime-web": undefined, "onnxruntime-node": node };
+
+export const MODELS = new URL("../models/", import.meta.url);
+
+/**
+ * Serve answers on this machine until the test ends.
+ *
+ * @param {import("node:test").TestContext} context
+ * @param {(path: string) => Promise<{ status?: number, body: string | Uint8Array, length?: number }>} respond
+ * @returns {Promise<URL>} The address of the server.
+ */
+export async function serve(context, respond) {
+  const server = createServer(async (request, response) => {
+    const { status = 200, body, length } = await respond(request.url);
+    response.writeHead(status, { "content-length": length ?? body.length });
+    response.end(body, () => length && response.destroy()); // shorter than promised
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  context.after(() => server.close());
+  return new URL(`http://127.0.0.1:${server.address().port}/`);
+}
+
+/** Answer with the models, except for `changes`: functions from the content of a file to another one. */
+export function models(changes = {}) {
+  return async (path) => {
+    const name = path.slice(1);
+    const body = await readFile(new URL(name, MODELS)).catch(() => undefined);
+    if (!body) return { status: 404, body: "" };
+    const changed = changes[name]?.(body) ?? body;
+    return changed.body === undefined ? { body: changed } : changed;
+  };
+}

@@ -1,0 +1,124 @@
+/** Models are fetched, checked and opened; hostile servers get one clear sentence. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ArtifactError, InputError, load } from "../src/index.js";
+import vae from "../models/vae.js";
+import { models, node, serve } from "./helpers.js";
+
+test("loads a model by its module and by its name", async (context) => {
+  const artifacts = await serve(context, models());
+  const [one, other] = [await load(vae), await load("vae", { artifacts, ort: node })];
+  assert.deepEqual(await one.generate(2, { seed: 1 }), await other.generate(2, { seed: 1 }));
+  assert.equal(other.model.latent_size, 2);
+  assert.equal(other.model.sha256, vae.sha256);
+});
+
+test("reports progress up to the size of the file", async (context) => {
+  const seen = [];
+  await load("vae", {
+    artifacts: await serve(context, models()),
+    ort: node,
+    onProgress: (progress) => seen.push(progress),
+  });
+  assert.deepEqual(seen.at(-1), { loaded: vae.bytes, total: vae.bytes, file: "vae.onnx" });
+  assert.ok(seen.every(({ loaded }, i) => !i || loaded > seen[i - 1].loaded));
+});
+
+test("stops fetching when aborted", async (context) => {
+  const artifacts = await serve(context, models());
+  await assert.rejects(load("vae", { artifacts, signal: AbortSignal.abort() }), { name: "AbortError" });
+});
+
+test("accepts a folder without a final slash", async (context) => {
+  const artifacts = await serve(context, async (path) => models()(path.replace("/folder", "")));
+  await load("vae", { artifacts: `${artifacts}folder`, ort: node });
+});
+
+test("verifies without WebCrypto", async (context) => {
+  const artifacts = await serve(context, models({ "gan.onnx": (body) => body.fill(1, 100, 101) }));
+  const { crypto } = globalThis;
+  Object.defineProperty(globalThis, "crypto", {
+    value: { getRandomValues: crypto.getRandomValues.bind(crypto) },
+    configurable: true,
+  });
+  context.after(() => Object.defineProperty(globalThis, "crypto", { value: crypto }));
+  await load("vae", { artifacts, ort: node });
+  await assert.rejects(load("gan", { artifacts, ort: node }), { code: "model-hash-mismatch" });
+});
+
+const HTML = "\n<!DOCTYPE html><title>My app</title>";
+const FAULTS = {
+  "a missing manifest": [
+    { "manifest.json": () => ({ status: 404, body: "" }) },
+    "model-missing",
+    /manifest.json cannot be read \(HTTP 404\)/,
+  ],
+  "a page instead of the manifest": [{ "manifest.json": () => HTML }, "model-missing", /manifest.json is a web page/],
+  "a damaged manifest": [{ "manifest.json": () => "{" }, "manifest-damaged", /not a manifest/],
+  "an empty manifest": [{ "manifest.json": () => "null" }, "schema-unknown", /schema is undefined/],
+  "a newer manifest": [{ "manifest.json": () => '{"schema": "2.0"}' }, "schema-unknown", /schema is 2.0; expected 1.x/],
+  "a missing model": [
+    { "vae.onnx": () => ({ status: 500, body: "" }) },
+    "model-missing",
+    /vae.onnx cannot be read \(HTTP 500\)/,
+  ],
+  "a page instead of a model": [{ "vae.onnx": () => HTML }, "model-missing", /vae.onnx is a web page.*Check the URL/],
+  "a truncated model": [
+    { "vae.onnx": (body) => body.subarray(0, 1000) },
+    "model-hash-mismatch",
+    /vae.onnx does not match/,
+  ],
+  "a model that breaks off": [
+    { "vae.onnx": (body) => ({ body: body.subarray(0, 1000), length: body.length }) },
+    "model-missing",
+    /cannot be read/,
+  ],
+};
+for (const [fault, [changes, code, message]] of Object.entries(FAULTS)) {
+  test(`refuses ${fault}`, async (context) => {
+    const artifacts = await serve(context, models(changes));
+    for (const onProgress of [undefined, () => {}]) {
+      await assert.rejects(load("vae", { artifacts, ort: node, onProgress }), (error) => {
+        assert.ok(error instanceof ArtifactError);
+        assert.equal(error.code, code);
+        assert.match(error.message, message);
+        return true;
+      });
+    }
+  });
+}
+
+test("refuses a web page instead of WebAssembly", async () => {
+  const page = `data:text/html,${encodeURIComponent("<!doctype html>")}`;
+  const code = `import { load } from ${JSON.stringify(new URL("../src/index.js", import.meta.url))};
+    import vae from ${JSON.stringify(new URL("../models/vae.js", import.meta.url))};
+    await load(vae, { wasm: ${JSON.stringify(page)} }).catch(({ code, message }) => console.log(code, message));`;
+  const { execFileSync } = await import("node:child_process"); // its own process: ONNX Runtime starts only once
+  const output = execFileSync(process.execPath, ["--input-type=module", "-e", code], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  assert.match(output, /^runtime-damaged .*Pass the URL of ort-wasm-simd-threaded.wasm as `wasm`\.\n$/);
+});
+
+for (const [options, code] of [
+  [{}, "invalid-path"],
+  [{ artifacts: "nowhere" }, "invalid-path"],
+  [{ artifacts: new URL("http://127.0.0.1:9/") }, "model-missing"],
+]) {
+  test(`refuses the folder ${options.artifacts}`, async () => {
+    await assert.rejects(load("vae", options), { code });
+  });
+}
+
+for (const name of ["five", "__proto__", "verifier"]) {
+  test(`refuses the name ${name}`, async (context) => {
+    const artifacts = await serve(context, models());
+    await assert.rejects(
+      load(name, { artifacts }),
+      (error) => error instanceof InputError && error.code === "unknown-model",
+    );
+  });
+}
