@@ -17,6 +17,7 @@ import { runtime, Session } from "./runtime.js";
 export { PIXELS } from "./engine.js";
 export { ArtifactError, DeviceError, IllegibleError, InputError, MnistgenError } from "./errors.js";
 export { Generator } from "./generator.js";
+export { normalQuantile } from "./interpolation.js";
 export { INDEX_END, SEED_END } from "./latents.js";
 export { grid, Picture } from "./picture.js";
 export { SIDE } from "./text.js";

@@ -84,7 +84,7 @@ export function latentGrid(side) {
  *
  * @param {number} p In (0, 1).
  */
-function normalQuantile(p) {
+export function normalQuantile(p) {
   let x = 0;
   for (let step = Infinity; Math.abs(step) > 1e-14; x -= step) {
     const density = Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);

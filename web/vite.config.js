@@ -1,0 +1,50 @@
+/** Builds the demo page: `vite build` writes it to dist/, `vite` serves it while you edit. */
+
+import { createHash } from "node:crypto";
+import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { defineConfig } from "vite";
+
+const ROOT = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
+const DIST = join(ROOT, "dist");
+/** What the service worker does not keep at installation: models that are larger than the first one. */
+const ON_DEMAND = /^models\/(?!manifest\.json$|vae\.onnx$|verifier\.onnx$)|^sw\.js$|\.map$/;
+
+export default defineConfig({
+  root: join(ROOT, "demo"),
+  base: "./",
+  resolve: { alias: { mnistgen: join(ROOT, "src", "index.js") } },
+  build: {
+    outDir: DIST,
+    emptyOutDir: true,
+    target: "es2022",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  plugins: [{ name: "mnistgen", apply: "build", closeBundle: finish }],
+});
+
+/** Add the models and the service worker. */
+async function finish() {
+  await copyModels(join(ROOT, "models"), join(DIST, "models"));
+  await copyModels(join(ROOT, "seed-models"), join(DIST, "models", "seed"));
+  const files = (await list(DIST)).filter((path) => !ON_DEMAND.test(path)).sort();
+  const hash = createHash("sha256");
+  for (const path of files) hash.update(path).update(await readFile(join(DIST, path)));
+  const worker = (await readFile(join(ROOT, "demo", "sw.js"), "utf8"))
+    .replace("__VERSION__", hash.digest("hex").slice(0, 16))
+    .replace('["__FILES__"]', JSON.stringify(["./", ...files.filter((path) => path !== "index.html")]));
+  await writeFile(join(DIST, "sw.js"), worker);
+}
+
+async function copyModels(from, to) {
+  const names = await readdir(from).catch(() => []); // the models of the seed recipe are optional
+  for (const name of names.filter((name) => /\.(onnx|json)$/.test(name))) await cp(join(from, name), join(to, name));
+}
+
+async function list(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return files.map((path) => path.slice(folder.length + 1).replaceAll("\\", "/"));
+}
