@@ -1,8 +1,10 @@
 /** What the tests share: models, runtimes, and a web server on this machine. */
 
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { extname } from "node:path";
 
 process.env.ORT_DISABLE_TELEMETRY = "1"; // read on import
 export const node = (await import("onnxruntime-node")).default;
@@ -38,5 +40,50 @@ export function models(changes = {}) {
     if (!body) return { status: 404, body: "" };
     const changed = changes[name]?.(body) ?? body;
     return changed.body === undefined ? { body: changed } : changed;
+  };
+}
+
+const found = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].filter(existsSync);
+/** Path of Chromium, if it is installed. */
+export const CHROMIUM = process.env.CHROMIUM ?? found[0];
+export const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const TYPES = {
+  ".css": "text/css",
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".json": "application/json",
+  ".mjs": "text/javascript",
+  ".png": "image/png",
+  ".svg": "image/svg+xml",
+  ".wasm": "application/wasm",
+  ".webmanifest": "application/manifest+json",
+};
+
+/** Serve a folder on this machine. `stop` refuses all requests until `resume`. */
+export async function serveFolder(folder) {
+  let stopped = false;
+  const server = createServer(async (request, response) => {
+    const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname).slice(1) || "index.html";
+    const file = new URL(path, folder);
+    const content = file.href.startsWith(folder.href) && (await readFile(file).catch(() => undefined));
+    if (stopped) return request.socket.destroy();
+    response.writeHead(content ? 200 : 404, { "content-type": TYPES[extname(path)] ?? "application/octet-stream" });
+    response.end(content || "");
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    url: new URL(`http://127.0.0.1:${server.address().port}/`),
+    stop: () => (stopped = true),
+    resume: () => (stopped = false),
+    close: () => server.close() && server.closeAllConnections(),
   };
 }

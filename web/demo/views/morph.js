@@ -22,7 +22,8 @@ export function mount(root, page) {
     digitSelect("From", (digit) => page.set({ from: digit })),
     digitSelect("To", (digit) => page.set({ to: digit })),
   ];
-  const way = range("Way", { min: 0, max: FRAMES, step: 1 }, (value) => page.set({ frame: value }));
+  const way = range("On the way", { min: 0, max: FRAMES, step: 1 }, (value) => page.set({ frame: value }));
+  way.label.className = "way";
   let walk = { key: "" };
   const player = newPlayer((frame) => showFrame(canvas, walk.frames, frame % (2 * FRAMES)));
   const play = button("Play", () => {
