@@ -245,10 +245,10 @@ def _how_to_export(model: str, out: Path) -> str:
             f"as --artifacts."
         )
     options = ["--model", model, "--checkpoints", str(out.parent), "--artifacts", str(folder)]
-    what = ["--digit", "5"] if model == "cgan" else ["--n", "10"]
+    what = ["--digit", "5"] if model == "cgan" else ["--model", model, "--n", "10"]
     lines = (
         ["python", "-m", "export.onnx", *options],
-        ["mnistgen-run", "--model-path", str(folder / f"{model}.onnx"), *what],
+        ["mnistgen-run", "--artifacts", str(folder), *what],
     )
     return "To export the weights and draw digits with them, run:\n" + "\n".join(
         f"  {shlex.join(line)}" for line in lines
