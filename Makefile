@@ -63,6 +63,9 @@ format: $(VENV)/test-ready  ## Fix formatting and fixable lint findings
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Hides Material's banner about its end of life, which CONTRIBUTING.md (Dependencies) covers.
+docs docs-serve: export NO_MKDOCS_2_WARNING = 1
+
 docs: $(VENV)/test-ready  ## Build the documentation into site/
 	$(BIN)/python -m mkdocs build
 

@@ -66,10 +66,7 @@ def keep_certificate(model: Model, before: Model | None) -> Model:
 
 def manifest_bytes(models: Mapping[str, Model], verifier: Verifier | None = None) -> bytes:
     """Return a manifest that lists `models` and, if given, the `verifier`."""
-    facts = {
-        name: {key: value for key, value in asdict(models[name]).items() if key != "name"}
-        for name in sorted(models, key=[*SHIPPED, *models].index)
-    }
+    facts = {name: models[name].facts() for name in sorted(models, key=[*SHIPPED, *models].index)}
     other = {"verifier": asdict(verifier)} if verifier else {}
     return (json.dumps({"schema": SCHEMA, "models": facts, **other}, indent=2) + "\n").encode()
 

@@ -19,7 +19,7 @@ from export.artifacts import manifest_bytes, write_artifacts
 from export.graphs import convert, quantize
 from export.graphs.models import GRAPHS, INT8, Graph, base_model
 from export.weights import Weights
-from mnistgen.manifest import SCHEMA, Model
+from mnistgen.manifest import METADATA_SCHEMA, Model
 
 
 def build_model(name: str, weights: Weights) -> tuple[bytes, Model]:
@@ -82,7 +82,7 @@ def _facts(graph: Graph, weights: Weights) -> dict[str, Any]:
 
 def _metadata(name: str, facts: dict[str, Any]) -> dict[str, str]:
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
-    return {"schema": SCHEMA, "model": name, **texts}
+    return {"schema": METADATA_SCHEMA, "model": name, **texts}
 
 
 def _flops(graph: Graph, module: nn.Module) -> int:

@@ -88,10 +88,10 @@ def _endangers(model: Model, before: Mapping[str, Model], found: Weights, artifa
         artifacts: The folder to write to.
     """
     former = before.get(model.name)
-    if former and former.quality and not model.quality:
-        return f"it replaces a model with a quality certificate and has none itself ({_origin(model)})"
+    if former and former.certified and not model.certified:
+        return f"it replaces a certified model and is not certified itself ({_origin(model)})"
     is_trained = not found.path.is_relative_to(artifacts / "weights")
-    is_certified = any(other.quality for other in before.values())
+    is_certified = any(other.certified for other in before.values())
     if is_trained and is_certified and not _is_full_training(model):
         return f"its training was short or customized ({_origin(model)})"
     return ""

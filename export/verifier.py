@@ -17,7 +17,7 @@ from export.graphs.models import load
 from export.weights import Weights
 from mnistgen import verify
 from mnistgen.inference.session import open_session
-from mnistgen.manifest import SCHEMA, Verifier
+from mnistgen.manifest import METADATA_SCHEMA, Verifier
 from training import data
 from training import verifier as trained
 from training.data import Digits
@@ -46,7 +46,7 @@ class VerifierGraph(nn.Module):
 
 def build_verifier(found: Weights) -> bytes:
     """Build the verifier's ONNX file."""
-    metadata = {"schema": SCHEMA, "model": "verifier", **{key: str(found.facts[key]) for key in _FACTS}}
+    metadata = {"schema": METADATA_SCHEMA, "model": "verifier", **{key: str(found.facts[key]) for key in _FACTS}}
     metadata["weights_sha256"] = found.sha256
     inputs = dict(zip([verify.INPUT], trained.Verifier.input_shapes, strict=True))
     return convert.convert_module(VerifierGraph(_network(found)).eval(), inputs, verify.OUTPUT, metadata)

@@ -142,3 +142,48 @@ def test_only_changed_files_are_written(tmp_path):
     assert {name: (tmp_path / name).read_bytes() for name in after} == {**after, "same.png": before["same.png"]}
     kept = {name for name, number in files.items() if (tmp_path / name).stat().st_ino == number}
     assert kept == {"model.onnx", "same.png"}
+
+
+@pytest.mark.parametrize(
+    ("quality", "certified"),
+    [
+        ({}, False),
+        ({"thresholds": {"fid": {"at_most": 5}}, "missed_thresholds": []}, True),
+        ({"thresholds": {"fid": {"at_most": 5}}, "missed_thresholds": ["fid is 6"]}, False),
+        ({"thresholds": {}, "missed_thresholds": []}, False),
+        ({"thresholds": {"fid": {"at_most": 5}}}, False),
+    ],
+)
+def test_certificate_decides_whether_a_model_is_certified(artifacts, quality, certified):
+    manifest = manifest_of(artifacts)
+    manifest["models"]["vae"] |= {"quality": quality, "certified": not certified}  # the certificate counts
+    (artifacts / "manifest.json").write_text(json.dumps(manifest))
+    model = Manifest(artifacts).model("vae")
+    assert model.certified is certified
+    assert model.facts()["certified"] is certified
+
+
+def test_manifest_of_schema_1_0_is_read(artifacts):
+    manifest = manifest_of(artifacts)
+    manifest["schema"] = "1.0"
+    for model in manifest["models"].values():
+        del model["certified"]
+    (artifacts / "manifest.json").write_text(json.dumps(manifest))
+    assert all(model.certified for model in Manifest(artifacts).models.values())
+
+
+def test_shipped_manifest_marks_its_models_as_certified():
+    models = manifest_of(ROOT / "artifacts")["models"]
+    assert {name: model["certified"] for name, model in models.items()} == dict.fromkeys(models, True)
+
+
+def test_uncertified_models_are_listed_as_such(artifacts, call):
+    manifest = manifest_of(artifacts)
+    del manifest["models"]["vae"]["quality"]
+    (artifacts / "manifest.json").write_text(json.dumps(manifest))
+    code, out, _ = call("models", "--artifacts", str(artifacts))
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert code == 0
+    assert {name for name, line in lines.items() if line.endswith(", not certified")} == {"vae"}
+    listed = json.loads(call("models", "--json", "--artifacts", str(artifacts))[1])
+    assert (listed["vae"]["certified"], listed["cgan"]["certified"]) == (False, True)

@@ -133,7 +133,7 @@ def test_enabled_telemetry_is_a_warning(examine, monkeypatch):
         ("{", "manifest-damaged", "cannot be read"),
         ("[]", "manifest-damaged", "is not a manifest"),
         ('{"schema": "1.0", "models": {}}', "manifest-damaged", "lists no models"),
-        ('{"schema": "2.0", "models": {}}', "schema-unknown", "is 2.0; expected 1.0"),
+        ('{"schema": "2.0", "models": {}}', "schema-unknown", "is 2.0; expected 1.1"),
     ],
 )
 def test_unusable_manifest_is_a_fault(examine, artifacts, text, code, words):

@@ -206,7 +206,7 @@ def test_short_training_in_shipped_files_is_warned_of(export, folder, train_agai
     for name in ("vae.onnx", "weights/vae.safetensors", "manifest.json"):
         assert f"  {folder / name}\n" in warning
     assert f"git checkout {folder}" in warning
-    assert ("quality certificate" in warning) == certified
+    assert ("replaces a certified model" in warning) == certified
     assert Manifest(folder).model("vae").quality == {}
 
 

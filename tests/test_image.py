@@ -3,10 +3,11 @@
 import base64
 import io
 import itertools
+import re
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 import mnistgen
 from mnistgen import provenance
@@ -139,6 +140,36 @@ def test_colors_and_transparency(cgan):
     assert (clear[..., :3] == [0, 0, 128]).all()
 
 
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_animations_in_color(cgan, kind):
+    image = cgan.draw(n=3, seed=7)
+    content = image.encode(kind, scale=2, color="#ff0000", paper="blue")
+    assert content == image.encode(kind, scale=2, color="#ff0000", paper="blue")
+    ink = image.frames.repeat(2, 1).repeat(2, 2)[..., None] / 255
+    expected = ink * [255, 0, 0] + (1 - ink) * [0, 0, 255]
+    shown = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(opened(content))]
+    assert np.abs(shown - expected).max() <= 1
+
+
+def test_transparent_webp(cgan):
+    image = cgan.draw(n=2, seed=7)
+    file = opened(image.encode("webp", scale=1, color="navy", paper="none"))
+    alpha = [np.asarray(frame.convert("RGBA"))[..., 3] for frame in ImageSequence.Iterator(file)]
+    np.testing.assert_array_equal(alpha, image.frames)
+
+
+def test_svg_in_color(cgan):
+    image = cgan.draw(5, seed=7)
+    painted = image.encode("svg", color="#ff0000", paper="blue").decode()
+    assert re.findall(r'<rect width="28" height="28" (.*)/>', painted) == ['fill="#0000ff"']
+    assert {shade[3:5] for shade in re.findall('fill="(.*?)"', painted)} == {"00"}
+    clear = image.encode("svg", color="navy", paper="none").decode()
+    assert set(re.findall('fill="(.*?)"', clear)) == {"#000080"}
+    assert re.findall('fill-opacity="(.*?)"', clear)[0] == "0"
+    levels = np.unique(image.array[image.array > 0])
+    assert re.findall('<g .*fill-opacity="(.*?)"', clear) == [f"{level / 255:.4g}" for level in levels]
+
+
 def test_smooth_enlargement_has_soft_edges(cgan):
     image = cgan.draw(5, seed=7)
     squares, smooth = (np.asarray(opened(image.png(scale=8, resample=how))) for how in ("nearest", "smooth"))
@@ -171,7 +202,11 @@ def test_styled_picture_carries_no_record(run, folder):
         ("invalid-layout", {"columns": "2"}),
         ("option-conflict", {"format": "npy", "scale": 2}),
         ("option-conflict", {"format": "gif", "columns": 2}),
-        ("option-conflict", {"format": "svg", "color": "red"}),
+        ("option-conflict", {"format": "txt", "color": "red"}),
+        ("option-conflict", {"format": "gif", "paper": "none"}),
+        ("invalid-style", {"format": "svg", "color": "reddish"}),
+        ("invalid-style", {"format": "gif", "paper": "reddish"}),
+        ("option-conflict", {"format": "svg", "resample": "smooth"}),
         ("option-conflict", {"format": "jpg", "paper": "none"}),
         ("invalid-style", {"color": "reddish"}),
         ("invalid-style", {"color": "none"}),

@@ -89,6 +89,15 @@ def test_lesson_is_a_shorter_tuned_training(model):
     assert shapes[0] == shapes[1]
 
 
+def test_kl_weight_rises_during_the_warmup():
+    trainer = tiny_training.new_trainer("vae", "lesson", kl_weight=0.5, kl_warmup=0.5)
+    weights = []
+    for trainer.progress in (0, 0.25, 0.5, 0.99):
+        weights.append(trainer.kl_weight())
+    assert weights == pytest.approx([0.025, 0.275, 0.5, 0.5])
+    assert tiny_training.new_trainer("vae", "tuned", kl_weight=0.5).kl_weight() == 0.5
+
+
 @pytest.mark.parametrize("model", TRAINED)
 def test_end_names_commands_that_export_and_draw(tmp_path, model):
     out = tmp_path / "my lesson" / model
@@ -98,7 +107,8 @@ def test_end_names_commands_that_export_and_draw(tmp_path, model):
     folder = tmp_path / "my lesson"
     options = ["--model", model, "--checkpoints", str(folder), "--artifacts", str(folder / "onnx")]
     assert export == ["python", "-m", "export.onnx", *options]
-    assert draw[:3] == ["mnistgen-run", "--model-path", str(folder / "onnx" / f"{model}.onnx")]
+    assert draw[:3] == ["mnistgen-run", "--artifacts", str(folder / "onnx")]
+    assert ("--digit" in draw) == (model == "cgan")
     check_call(*export)
     check_call(*draw)
 

@@ -19,6 +19,8 @@ from training.files import locked, replace_files
 STATE, METRICS, WEIGHTS = "state.pt", "metrics.jsonl", "weights.safetensors"
 FACTS = "mnistgen"
 """Metadata key of a weights file; its value is JSON that describes the training."""
+_LARGEST = 1e100
+"""Bound of the metrics in a file; it also excludes infinity and NaN."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def save(out: Path, state: dict, log: Log, pictures: dict[str, bytes]) -> None:
     torch.save({**state, "log": asdict(log)}, buffer)
     lines = "".join(json.dumps(metrics) + "\n" for metrics in log.epochs)
     images = {out / f"{name}-{len(log.epochs):03d}.png": png for name, png in pictures.items()}
-    _write({**images, out / METRICS: lines.encode(), out / STATE: buffer.getvalue()})
+    write({**images, out / METRICS: lines.encode(), out / STATE: buffer.getvalue()})
 
 
 def load(out: Path) -> dict:
@@ -109,7 +111,8 @@ def read_log(state: dict, out: Path) -> Log:
 
 def _is_metrics(value: object) -> bool:
     return isinstance(value, dict) and all(
-        isinstance(name, str) and isinstance(number, int | float) for name, number in value.items()
+        isinstance(name, str) and isinstance(number, int | float) and abs(number) < _LARGEST
+        for name, number in value.items()
     )
 
 
@@ -128,7 +131,7 @@ def save_weights(out: Path, tensors: dict[str, Tensor], facts: dict) -> Path:
         TrainingError: If the file cannot be written.
     """
     # A single metadata key: safetensors writes several in random order, so equal weights would give unequal bytes.
-    _write({out / WEIGHTS: safetensors_bytes(tensors, {FACTS: json.dumps(facts)})})
+    write({out / WEIGHTS: safetensors_bytes(tensors, {FACTS: json.dumps(facts)})})
     return out / WEIGHTS
 
 
@@ -142,8 +145,12 @@ def git_revision() -> str:
     return run.stdout.strip() or "unknown"
 
 
-def _write(contents: dict[Path, bytes]) -> None:
-    """Replace all of these files or none."""
+def write(contents: dict[Path, bytes]) -> None:
+    """Replace all of these files or none.
+
+    Raises:
+        TrainingError: If a file cannot be written.
+    """
     try:
         replace_files(contents)
     except OSError as error:

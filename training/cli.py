@@ -14,6 +14,7 @@ import torch
 
 from training import checkpoint, data
 from training.errors import TrainingError
+from training.live import PAGE, train_live
 from training.summary import summary
 from training.trainer import Config, Trainer, has_bfloat16, train
 
@@ -46,7 +47,9 @@ def command(recipes: Recipes, next_step: str | None = None) -> click.Command:
 
     @click.command(help=_help(model, list(recipes), next_step or "Export them with `python -m export.onnx`."))
     @_options(configs)
-    def main(mnist: Path, out: Path, device: str, resume: bool, print_summary: bool, **options: str | int | None):
+    def main(
+        mnist: Path, out: Path, device: str, resume: bool, live: bool, print_summary: bool, **options: str | int | None
+    ):
         given = {name: value for name, value in options.items() if value is not None}
         defaults = configs[given.get("recipe", next(iter(configs)))]
         if print_summary:
@@ -57,7 +60,7 @@ def command(recipes: Recipes, next_step: str | None = None) -> click.Command:
         state = checkpoint.load(out) if resume else None
         config = _resumed_config(configs, given, state, out) if resume else replace(defaults, **given)
         try:
-            _train(recipes[config.recipe][0](config), mnist, out, _device(device), state)
+            _train(recipes[config.recipe][0](config), mnist, out, _device(device), state, live)
         except KeyboardInterrupt:
             click.echo(f"\nInterrupted. {_how_to_resume(model, out)}", err=True)
             sys.exit(130)
@@ -97,6 +100,7 @@ def _options(configs: Mapping[str, Config]) -> Callable:
             help="Device to train on; auto prefers CUDA.",
         ),
         click.option("--resume", is_flag=True, help="Continue after the last finished epoch in --out."),
+        click.option("--live", is_flag=True, help=f"Write a page to watch the training in a browser, OUT/{PAGE}."),
         click.option("--summary", "print_summary", is_flag=True, help="Print the networks' layers and exit."),
     ]
 
@@ -135,7 +139,7 @@ def _quick_try(model: str, recipes: list[str]) -> str:
     return " --limit 2000 --epochs 1 --out /tmp/try"
 
 
-def _train(trainer: Trainer, mnist: Path, out: Path, device: torch.device, state: dict | None) -> None:
+def _train(trainer: Trainer, mnist: Path, out: Path, device: torch.device, state: dict | None, live: bool) -> None:
     """Train from the beginning, or from `state`, to the last epoch, and save the weights."""
     config = trainer.config
     if state is None and (out / checkpoint.STATE).exists():
@@ -155,7 +159,7 @@ def _train(trainer: Trainer, mnist: Path, out: Path, device: torch.device, state
         log = checkpoint.read_log(state, out)
     machine = _machine(device)
     click.echo(f"Training the {_title(config.model)} on {machine}: {len(digits):,} images, {config.epochs} epochs")
-    train(trainer, digits, test_images, out, log)
+    (train_live if live else train)(trainer, digits, test_images, out, log)
     path = checkpoint.save_weights(out, trainer.exported_weights(), _facts(config, log, machine))
     click.echo(f"Saved the weights to {path}")
 
@@ -245,10 +249,10 @@ def _how_to_export(model: str, out: Path) -> str:
             f"as --artifacts."
         )
     options = ["--model", model, "--checkpoints", str(out.parent), "--artifacts", str(folder)]
-    what = ["--digit", "5"] if model == "cgan" else ["--n", "10"]
+    what = ["--digit", "5"] if model == "cgan" else ["--model", model, "--n", "10"]
     lines = (
         ["python", "-m", "export.onnx", *options],
-        ["mnistgen-run", "--model-path", str(folder / f"{model}.onnx"), *what],
+        ["mnistgen-run", "--artifacts", str(folder), *what],
     )
     return "To export the weights and draw digits with them, run:\n" + "\n".join(
         f"  {shlex.join(line)}" for line in lines

@@ -7,7 +7,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -183,8 +183,23 @@ def discriminator_accuracy(real_logits: Tensor, fake_logits: Tensor) -> dict[str
     }
 
 
-def train(trainer: Trainer, digits: Digits, test_images: Tensor, out: Path, log: Log) -> None:
+def train(
+    trainer: Trainer,
+    digits: Digits,
+    test_images: Tensor,
+    out: Path,
+    log: Log,
+    on_checkpoint: Callable[[Log], None] = lambda log: None,
+) -> None:
     """Train for the epochs that `log` does not have yet, and save a checkpoint to `out` after each.
+
+    Args:
+        trainer: Networks and training step.
+        digits: Training set.
+        test_images: (20, 1, 28, 28) in [0, 1], for the sample grids.
+        out: Existing folder.
+        log: History, to which each epoch is added.
+        on_checkpoint: Function to call with the log after each checkpoint.
 
     Raises:
         TrainingError: If a metric is not finite or `out` is not writable. The last checkpoint stays as it is.
@@ -199,6 +214,7 @@ def train(trainer: Trainer, digits: Digits, test_images: Tensor, out: Path, log:
             log.epochs.append(metrics)
             state, grids = trainer.state(), _sample_grids(trainer, test_images)
             checkpoint.save(out, state, log, {name: _png(images) for name, images in grids.items()})
+            on_checkpoint(log)
             bar.print(_format(metrics, config.epochs))
             if "samples" in grids and (digits_row := terminal_preview(grids["samples"])):
                 bar.print(digits_row)

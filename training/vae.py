@@ -32,6 +32,8 @@ class TunedConfig(Config):
     recipe: str = "tuned"
     kl_weight: float = 0.5
     """Weight of the KL divergence (beta-VAE, Higgins et al. 2017); 1 in the seed recipe."""
+    kl_warmup: float = 0.0
+    """Fraction of the training in which the weight of the KL divergence rises (Bowman et al. 2016)."""
     feature_weight: float = 50.0
     """Weight of the feature loss."""
     ema_decay: float = 0.999
@@ -42,8 +44,11 @@ class LessonConfig(TunedConfig):
     """Lesson recipe: the tuned one, shortened to minutes on two CPU cores."""
 
     recipe: str = "lesson"
-    epochs: int = 4
+    epochs: int = 6
     learning_rate: float = 2e-3
+    kl_warmup: float = 0.5
+    """At first, the digits may spread over the plane."""
+    feature_weight: float = 120.0
     ema_decay: float = 0.99
 
 
@@ -221,10 +226,15 @@ class TunedTrainer(Trainer):
             self.train_classifier(images, labels)
         else:
             feature = feature_loss(self.features(torch.sigmoid(logits)), self.features(images).detach())
-        loss = reconstruction + self.config.kl_weight * kl + self.config.feature_weight * feature
+        loss = reconstruction + self.kl_weight() * kl + self.config.feature_weight * feature
         trainer.minimize(self.optimizers["vae"], loss)
         self.update_ema(self.config.ema_decay)
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl, "feature_loss": feature}
+
+    def kl_weight(self) -> float:
+        """Return the weight of the KL divergence, which rises from a twentieth during the warm-up."""
+        warmup = self.config.kl_warmup
+        return self.config.kl_weight * (min(1.0, 0.05 + self.progress / warmup) if warmup else 1.0)
 
     def features(self, images: Tensor) -> Tensor:
         """Return the classifier's features (B, 128)."""

@@ -99,8 +99,8 @@ class Image:
             scale: Side of a pixel, 8 by default.
             columns: Digits per row, 10 by default.
             invert: Draw black on white.
-            color: Color of the ink for a png or jpg: a name of CSS, or "#rrggbb".
-            paper: Color of the background; "none" makes it transparent.
+            color: Color of the ink, except in arrays and txt: a name of CSS, or "#rrggbb".
+            paper: Color of the background; "none" makes a png, webp or svg transparent.
             resample: "smooth" enlarges with soft edges instead of squares.
             metadata: Store how the picture was drawn, if the format carries it. A picture with another color, paper or
                 resampling carries nothing, because `replay` compares grey levels.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -23,8 +23,10 @@ from mnistgen.validation import (
     whole,
 )
 
-SCHEMA = "1.0"
+SCHEMA = "1.1"
 """Version of the manifest that this code writes and reads; files of another major version are refused."""
+METADATA_SCHEMA = "1.0"
+"""Version of the metadata in ONNX files, likewise."""
 
 MOST_BYTES = 2**31 - 1
 """Maximum size of a model's file, as in ONNX itself."""
@@ -90,6 +92,19 @@ class Model(Artifact):
     """Floating-point operations per image; a multiplication and an addition count as two."""
     quality: _Facts = field(default_factory=dict)
     """Quality certificate; empty if there is none."""
+
+    @property
+    def certified(self) -> bool:
+        """Whether the quality has been measured and misses no threshold.
+
+        It follows from `quality`, so a manifest cannot contradict itself, and older manifests need not state it.
+        """
+        return bool(self.quality.get("thresholds")) and self.quality.get("missed_thresholds") == []
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the manifest says about the model."""
+        facts = {key: value for key, value in asdict(self).items() if key not in ("name", "quality")}
+        return {**facts, "certified": self.certified, "quality": self.quality}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from mnistgen.errors import ArtifactError
 from mnistgen.inference.deadline import run_within
 from mnistgen.inference.session import RUN_SECONDS, check_images, open_session, run_session
 from mnistgen.latents import latents, one_hot
-from mnistgen.manifest import SCHEMA, Manifest, Model, artifacts_folder, check_size
+from mnistgen.manifest import METADATA_SCHEMA, Manifest, Model, artifacts_folder, check_size
 from mnistgen.validation import MODEL_NAME, matches, same_major
 
 _LARGEST_LATENT = 65_536
@@ -138,8 +138,8 @@ def _check_metadata(metadata: dict[str, str]) -> None:
     for key in ("schema", "model", "latent_size", "classes", "value_range"):
         if key not in metadata:
             raise _ContractError(f"its metadata has no key {key}")
-    if not same_major(metadata["schema"], SCHEMA):
-        raise _ContractError(f"its metadata's schema is {_short(metadata['schema'])}; expected {SCHEMA}")
+    if not same_major(metadata["schema"], METADATA_SCHEMA):
+        raise _ContractError(f"its metadata's schema is {_short(metadata['schema'])}; expected {METADATA_SCHEMA}")
     if not matches(MODEL_NAME)(metadata["model"]):
         raise _ContractError(
             f"its metadata's model is {_short(metadata['model'])}; expected a name of letters, digits and ._+-"

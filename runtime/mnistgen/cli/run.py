@@ -114,9 +114,13 @@ def _check_color(context: click.Context, option: click.Parameter, color: str | N
 @click.option("--scale", type=click.IntRange(1, MOST_SCALE), help="Pixel size; 1 gives 28×28.  [default: 8]")
 @click.option("--columns", type=click.IntRange(1, MOST_DIGITS), help="Digits per row.  [default: 10]")
 @click.option("--invert", is_flag=True, help="Draw black on white.")
-@click.option("--color", callback=_check_color, help="Color of the ink in a png or jpg: red or #ff0000.")
+@click.option("--color", callback=_check_color, help="Color of the ink: red or #ff0000; not in arrays and txt.")
 @click.option(
-    "--paper", "--background", "paper", callback=_check_color, help="Color of the background; none is transparent."
+    "--paper",
+    "--background",
+    "paper",
+    callback=_check_color,
+    help="Color of the background; none makes a png, webp or svg transparent.",
 )
 @click.option(
     "--resample",

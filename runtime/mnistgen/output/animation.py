@@ -1,6 +1,7 @@
 """Encode animations as GIF or WebP."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,12 @@ DESCRIPTION = 0x010E
 
 
 def encode(
-    frames: NDArray[np.uint8], format: str, milliseconds: int, loop: bool = True, metadata: str | None = None
+    frames: NDArray[np.uint8],
+    format: str,
+    milliseconds: int,
+    loop: bool = True,
+    metadata: str | None = None,
+    paint: Callable[[Any], Any] = lambda frame: frame,
 ) -> bytes:
     """Encode frames as an animation; a single frame gives a still image. Both formats are lossless here.
 
@@ -27,6 +33,7 @@ def encode(
         milliseconds: Time for which each frame is shown.
         loop: Repeat without end.
         metadata: ASCII text that the file carries: in a GIF as its comment, in a WebP as EXIF's description.
+        paint: Function that colors a frame, a Pillow image of mode L.
 
     Raises:
         InputError: The frames are larger than the format allows.
@@ -42,7 +49,7 @@ def encode(
             code="too-large",
             remedy="Use a smaller scale, or a png",
         )
-    first, *others = (Image.fromarray(frame) for frame in frames)
+    first, *others = (paint(Image.fromarray(frame)) for frame in frames)
     options: dict[str, Any] = {"save_all": True, "append_images": others, "duration": milliseconds}
     if format == "webp":
         options |= {"lossless": True, "loop": 0 if loop else 1}  # 0 means forever

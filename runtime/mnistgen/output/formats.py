@@ -18,6 +18,8 @@ from mnistgen.validation import check_path
 
 Frames = NDArray[np.uint8]
 """Images (n, 28, 28), ink 255, or one text (1, 28, width)."""
+_GREYS = tuple(f'fill="#{level:02x}{level:02x}{level:02x}"' for level in range(256))
+"""Attribute of an SVG's shape of each grey level."""
 
 
 class Layout(NamedTuple):
@@ -37,6 +39,17 @@ class Layout(NamedTuple):
     """Color of the background; None for the other one."""
     resample: str | None = None
     """How a png or jpg is enlarged, one of style.RESAMPLINGS; None for squares."""
+
+    @property
+    def colored(self) -> bool:
+        """Whether a color is given, so the picture is not grey."""
+        return bool(self.color or self.paper)
+
+    @property
+    def colors(self) -> tuple[str, str]:
+        """Colors of ink and background."""
+        color, paper = ("black", "white") if self.invert else ("white", "black")
+        return self.color or color, self.paper or paper
 
 
 def format_of(out: Path | None, requested: str | None) -> str:
@@ -90,7 +103,7 @@ def encode(
         case "npz":
             return _npz(_shown(frames, layout), digits, metadata)
         case "svg":
-            return _svg(_sheet(frames, layout), layout.scale, paper=255 if layout.invert else 0)
+            return _svg(frames, layout)
         case _:
             return _txt(_sheet(frames, layout))
 
@@ -115,23 +128,20 @@ def save(path: str | os.PathLike[str], encode: Callable[[str], bytes]) -> Path:
 def _styled(frames: Frames, layout: Layout) -> bytes:
     from mnistgen.output import style  # lazy: a grey png does not need it
 
-    color, paper = ("black", "white") if layout.invert else ("white", "black")
     sheet = images.grid(frames, columns=layout.columns)
-    return style.encode(
-        sheet,
-        layout.format,
-        layout.scale,
-        layout.color or color,
-        layout.paper or paper,
-        layout.resample or "nearest",
-    )
+    return style.encode(sheet, layout.format, layout.scale, *layout.colors, layout.resample or "nearest")
 
 
 def _animation(frames: Frames, layout: Layout, metadata: str | None) -> bytes:
     from mnistgen.output import animation  # lazy: a PNG does not need it
 
-    large = _shown(frames, layout).repeat(layout.scale, 1).repeat(layout.scale, 2)
-    return animation.encode(large, layout.format, MILLISECONDS, metadata=metadata)
+    large = frames.repeat(layout.scale, 1).repeat(layout.scale, 2)
+    if not layout.colored:
+        return animation.encode(_shown(large, layout), layout.format, MILLISECONDS, metadata=metadata)
+    from mnistgen.output import style  # lazy: only colors need it
+
+    paint = style.painter(layout.format, *layout.colors)
+    return animation.encode(large, layout.format, MILLISECONDS, metadata=metadata, paint=paint)
 
 
 def _npy(frames: Frames) -> bytes:
@@ -151,23 +161,29 @@ def _npz(frames: Frames, digits: tuple[int, ...] | None, metadata: str | None) -
     return file.getvalue()
 
 
-def _svg(picture: NDArray[np.uint8], scale: int, paper: int) -> bytes:
-    """Encode a picture (height, width) as a rectangle for each run of equal pixels in a row, grouped by grey level."""
+def _svg(frames: Frames, layout: Layout) -> bytes:
+    """Encode the grid as a rectangle for each run of equal pixels in a row, grouped by level."""
+    if layout.colored:
+        from mnistgen.output import style  # lazy: only colors need it
+
+        picture, paper, fills = images.grid(frames, columns=layout.columns), 0, style.fills(*layout.colors)
+    else:
+        picture, paper, fills = _sheet(frames, layout), 255 if layout.invert else 0, _GREYS
     height, width = picture.shape
     begins = np.ones(picture.shape, dtype=bool)
     begins[:, 1:] = picture[:, 1:] != picture[:, :-1]
     y, x = np.nonzero(begins)  # (runs,) each
     length = np.diff(np.flatnonzero(begins), append=picture.size)
-    grey = picture[y, x]
+    level = picture[y, x]
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * scale}" height="{height * scale}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * layout.scale}" height="{height * layout.scale}" '
         f'viewBox="0 0 {width} {height}" shape-rendering="crispEdges">\n'
-        f'<rect width="{width}" height="{height}" fill="{_color(paper)}"/>\n'
+        f'<rect width="{width}" height="{height}" {fills[paper]}/>\n'
     ]
-    for shade in np.unique(grey[grey != paper]):
-        runs = zip(x[grey == shade], y[grey == shade], length[grey == shade], strict=True)
+    for shade in np.unique(level[level != paper]):
+        runs = zip(x[level == shade], y[level == shade], length[level == shade], strict=True)
         rectangles = "".join(f'<rect x="{x}" y="{y}" width="{length}" height="1"/>' for x, y, length in runs)
-        parts.append(f'<g fill="{_color(shade)}">{rectangles}</g>\n')
+        parts.append(f"<g {fills[shade]}>{rectangles}</g>\n")
     return "".join([*parts, "</svg>\n"]).encode()
 
 
@@ -183,7 +199,3 @@ def _sheet(frames: Frames, layout: Layout, scale: int = 1) -> NDArray[np.uint8]:
 
 def _shown(ink: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:
     return 255 - ink if layout.invert else ink
-
-
-def _color(grey: int) -> str:
-    return f"#{grey:02x}{grey:02x}{grey:02x}"

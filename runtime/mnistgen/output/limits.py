@@ -3,11 +3,11 @@
 LAYOUT = {
     "png": ("scale", "columns", "color", "paper", "resample"),
     "jpg": ("scale", "columns", "color", "paper", "resample"),
-    "gif": ("scale",),
-    "webp": ("scale",),
+    "gif": ("scale", "color", "paper"),
+    "webp": ("scale", "color", "paper"),
     "npy": (),
     "npz": (),
-    "svg": ("scale", "columns"),
+    "svg": ("scale", "columns", "color", "paper"),
     "txt": ("columns",),
 }
 """The formats, and the layout options of each."""

@@ -1,6 +1,7 @@
 """Pictures in color, with a transparent background, or enlarged with soft edges."""
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +60,53 @@ def encode(ink: NDArray[np.uint8], format: str, scale: int, color: str, paper: s
     return file.getvalue()
 
 
+def painter(format: str, color: str, paper: str) -> "Callable[[Image], Image]":
+    """Return a function that colors a frame of an animation, given as an image of mode L, the amount of ink.
+
+    Args:
+        format: "gif" or "webp".
+        color: Color of the ink, as in `encode`.
+        paper: Color of the background, as in `encode`.
+
+    Raises:
+        InputError: A color is invalid, or a gif would be transparent.
+    """
+    if format == "gif" and paper == TRANSPARENT:
+        raise InputError(
+            "A gif cannot be transparent, as it has no soft edges", code="option-conflict", remedy="Use a webp"
+        )
+    if format == "webp":
+        return lambda ink: _painted(ink, color, paper)
+    palette = bytes(value for shade in _shades(color, paper) for value in shade)
+
+    def with_palette(ink: "Image") -> "Image":
+        ink.putpalette(palette)  # the amount of ink becomes the index of its color
+        return ink
+
+    return with_palette
+
+
+def fills(color: str, paper: str) -> tuple[str, ...]:
+    """Return the attributes of an SVG's shape for each amount of ink from 0 to 255; raise InputError for no color."""
+    if paper == TRANSPARENT:
+        front = _hexadecimal(rgb("color", color))
+        return tuple(f'fill="{front}" fill-opacity="{level / 255:.4g}"' for level in range(256))
+    return tuple(f'fill="{_hexadecimal(shade)}"' for shade in _shades(color, paper))
+
+
+def _shades(color: str, paper: str) -> list[tuple[int, ...]]:
+    """Return the 256 colors from `paper` to `color`."""
+    front, back = rgb("color", color), rgb("paper", paper)
+    return [
+        tuple(round((ink * level + ground * (255 - level)) / 255) for ink, ground in zip(front, back, strict=True))
+        for level in range(256)
+    ]
+
+
+def _hexadecimal(color: tuple[int, ...]) -> str:
+    return f"#{bytes(color).hex()}"
+
+
 def _painted(ink: "Image", color: str, paper: str) -> "Image":
     """Return a picture of which `ink`, an image of mode L, tells the amount of ink at each pixel."""
     from PIL import Image
@@ -74,9 +122,16 @@ def _painted(ink: "Image", color: str, paper: str) -> "Image":
 
 
 def rgb(name: str, color: Any) -> tuple[int, int, int]:
-    """Return a color as red, green and blue; raise InputError if it is none."""
-    from PIL import ImageColor
+    """Return a color as red, green and blue.
 
+    Raises:
+        InputError: It is no color.
+        MissingPackageError: Pillow is not installed.
+    """
+    try:
+        from PIL import ImageColor
+    except ImportError as error:
+        raise pillow_failed(error) from error
     try:
         red, green, blue = ImageColor.getrgb(color)[:3]
     except (ValueError, AttributeError, TypeError) as error:
