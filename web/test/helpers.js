@@ -9,9 +9,6 @@ import { extname } from "node:path";
 process.env.ORT_DISABLE_TELEMETRY = "1"; // read on import
 export const node = (await import("onnxruntime-node")).default;
 
-/** The builds of ONNX Runtime that the package is tested with; undefined is the default, onnxruntime-web/wasm. */
-export const RUNTIMES = { "onnxruntime-web": undefined, "onnxruntime-node": node };
-
 export const MODELS = new URL("../models/", import.meta.url);
 
 /**
@@ -43,9 +40,9 @@ export function models(changes = {}) {
   };
 }
 
-const found = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].filter(existsSync);
-/** Path of Chromium, if it is installed. */
-export const CHROMIUM = process.env.CHROMIUM ?? found[0];
+/** Paths of the browsers that are installed. */
+export const CHROMIUM = process.env.CHROMIUM ?? installed("chromium", "chromium-browser", "google-chrome");
+export const FIREFOX = process.env.FIREFOX ?? installed("firefox-esr", "firefox");
 export const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -86,4 +83,8 @@ export async function serveFolder(folder) {
     resume: () => (stopped = false),
     close: () => server.close() && server.closeAllConnections(),
   };
+}
+
+function installed(...names) {
+  return names.map((name) => `/usr/bin/${name}`).find(existsSync);
 }

@@ -1,68 +1,91 @@
-/** JavaScript draws what tests/parity/ says, in both builds of ONNX Runtime; tests/test_parity.py checks Python. */
+/** JavaScript draws what tests/parity/ says; tests/test_parity.py checks Python. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { after, describe, test } from "node:test";
+import { existsSync, readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
 
 import { decode } from "fast-png";
+import puppeteer from "puppeteer-core";
 
-import { grid, load } from "../src/index.js";
-import { node, RUNTIMES } from "./helpers.js";
+import * as library from "../src/index.js";
+import { CHROMIUM, FIREFOX, FLAGS, MODELS, node, serveFolder } from "./helpers.js";
+import { answer, MOST_LEVELS } from "./parity.js";
 
 const FOLDER = new URL("../../tests/parity/", import.meta.url);
 const CASES = JSON.parse(readFileSync(new URL("cases.json", FOLDER), "utf8"));
-/** Largest difference in gray levels; docs/contract.md gives the bound of int8, where rounding differs. */
-const MOST_LEVELS = { "cgan-int8": 10 };
+const PICTURES = CASES.filter((example) => example.picture);
 
-const loaded = new Map();
-
-/** Load a model once for all cases. */
-function generator(name, ort) {
-  const key = `${name} ${ort === node}`;
-  if (!loaded.has(key)) loaded.set(key, load(name, { artifacts: new URL("../models/", import.meta.url), ort }));
-  return loaded.get(key);
+/** Compare an answer with the picture and the facts that Python wrote. */
+function assertEqual(example, { picture: { width, height, pixels }, ...facts }) {
+  const expected = decode(readFileSync(new URL(example.picture, FOLDER)));
+  assert.deepEqual([width, height], [expected.width, expected.height]);
+  const most = Math.max(...pixels.map((level, i) => Math.abs(level - expected.data[i])));
+  assert.ok(most <= (MOST_LEVELS[example.model] ?? 1), `${most} levels off`);
+  assert.deepEqual(facts, example.expected);
 }
 
-/** Return what JavaScript draws for a case: a picture, and facts about it. */
-async function answer({ call, model, n, text, side, ...options }, ort) {
-  const gen = await generator(model, ort);
-  for (const key of ["picture", "expected", "error"]) delete options[key];
-  if (call === "generate") return { picture: grid(await gen.generate(n, options)) };
-  if (call === "verified") {
-    const { images, digits, attempts } = await gen.generateVerified(n, options);
-    return { picture: grid(images), digits, attempts };
-  }
-  if (call === "text") {
-    const picture = await gen.text(text, options);
-    return { picture, boxes: picture.boxes };
-  }
-  return { picture: grid(call === "walk" ? (await gen.walk(options)).frames : await gen.manifold(side)) };
-}
+for (const [runtime, ort] of Object.entries({ "onnxruntime-web": undefined, "onnxruntime-node": node })) {
+  describe(`Node.js, ${runtime}`, () => {
+    const generators = new Map();
+    after(() => Promise.all([...generators.values()].map(async (generator) => (await generator).close())));
 
-for (const [runtime, ort] of Object.entries(RUNTIMES)) {
-  describe(runtime, () => {
-    for (const example of CASES.filter((example) => example.picture)) {
+    async function generator(name) {
+      if (!generators.has(name)) generators.set(name, library.load(name, { artifacts: MODELS, ort }));
+      return generators.get(name);
+    }
+
+    for (const example of PICTURES) {
       test(`draws ${example.picture}`, async () => {
-        const { picture, ...facts } = await answer(example, ort);
-        const expected = decode(readFileSync(new URL(example.picture, FOLDER)));
-        assert.deepEqual([picture.width, picture.height], [expected.width, expected.height]);
-        const differences = picture.pixels.map((level, i) => Math.abs(level - expected.data[i]));
-        assert.ok(
-          Math.max(...differences) <= (MOST_LEVELS[example.model] ?? 1),
-          `${Math.max(...differences)} levels off`,
-        );
-        assert.deepEqual(facts, example.expected);
+        assertEqual(example, await answer(library, await generator(example.model), example));
+      });
+    }
+    for (const example of CASES.filter((example) => example.error)) {
+      test(`refuses ${JSON.stringify(example)}`, async () => {
+        await assert.rejects(answer(library, await generator(example.model), example), { code: example.error });
       });
     }
   });
 }
 
-for (const { error, ...example } of CASES.filter((example) => example.error)) {
-  test(`refuses ${JSON.stringify(example)}`, async () => {
-    await assert.rejects(answer(example), { code: error });
+const BROWSERS = {
+  Chromium: { executablePath: CHROMIUM, args: FLAGS },
+  Firefox: { executablePath: FIREFOX, browser: "firefox" },
+};
+const built = existsSync(new URL("../bundle/", import.meta.url));
+
+for (const [name, options] of Object.entries(BROWSERS)) {
+  const skip = !options.executablePath ? `needs ${name}` : !built && "needs `npm run build`";
+  describe(name, { skip }, () => {
+    let browser, server, page;
+    before(async () => {
+      server = await serveFolder(new URL("../", import.meta.url));
+      browser = await puppeteer.launch({ headless: true, ...options });
+      page = await browser.newPage();
+      await page.goto(`${server.url}test/blank.html`);
+    });
+    after(async () => {
+      await browser?.close();
+      server?.close();
+    });
+
+    for (const example of PICTURES) {
+      test(`draws ${example.picture}`, async () => {
+        const { picture, ...facts } = await page.evaluate(answerInPage, example);
+        assertEqual(example, { ...facts, picture: { ...picture, pixels: Uint8Array.from(picture.pixels) } });
+      });
+    }
   });
 }
 
-after(async () => {
-  for (const gen of loaded.values()) await (await gen).close();
-});
+/** Runs in a browser: answer a case with the bundle. Models stay loaded. */
+async function answerInPage(example) {
+  const [library, { answer }] = await Promise.all([import("/bundle/mnistgen.js"), import("/test/parity.js")]);
+  const wasm = "/node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm";
+  globalThis.generators ??= {};
+  const generator = await (globalThis.generators[example.model] ??= library.load(example.model, {
+    artifacts: "/models/",
+    wasm,
+  }));
+  const { picture, ...facts } = await answer(library, generator, example);
+  return { ...facts, picture: { width: picture.width, height: picture.height, pixels: [...picture.pixels] } };
+}

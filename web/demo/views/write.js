@@ -11,6 +11,8 @@ export const defaults = { model: "cgan", seed: "7", text: "2026-11-26" };
 export function mount(root, page) {
   const input = el("input", { maxLength: 60, autocomplete: "off", oninput: () => page.set({ text: input.value }) });
   input.inputMode = "text";
+  const field = labeled("Text", input);
+  field.className = "text-field";
   const model = modelSelect((name) => page.set({ model: name }));
   const seed = seedField((value) => page.set({ seed: value }));
   const canvas = inkCanvas("");
@@ -22,7 +24,7 @@ export function mount(root, page) {
   };
   const saves = [button("Save PNG", save("image/png", "png")), button("Save SVG", save("image/svg+xml", "svg"))];
   root.append(
-    el("div", { className: "controls" }, labeled("Text", input), model.label, seed.label, seed.random),
+    el("div", { className: "controls" }, field, model.label, seed.label, seed.random),
     el("div", { className: "sheet" }, canvas),
     el("div", { className: "controls" }, ...saves),
   );
