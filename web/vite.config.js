@@ -8,8 +8,10 @@ import { defineConfig } from "vite";
 
 const ROOT = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
 const DIST = join(ROOT, "dist");
-/** What the service worker does not keep at installation: models that are larger than the first one. */
-const ON_DEMAND = /^models\/(?!manifest\.json$|vae\.onnx$|verifier\.onnx$)|^sw\.js$|\.map$/;
+/** What the page's cache does not hold: the service worker keeps models in another one. */
+const NOT_PAGE = /^models\/|^sw\.js$|\.map$/;
+/** What every view needs, and what the browser would discover late. */
+const NEEDED = /ort[.-].*\.(wasm|js)$/;
 
 export default defineConfig({
   root: join(ROOT, "demo"),
@@ -22,14 +24,35 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  plugins: [{ name: "mnistgen", apply: "build", closeBundle: finish }],
+  plugins: [
+    { name: "mnistgen", apply: "build", transformIndexHtml: { order: "post", handler: preload }, closeBundle: finish },
+    { name: "mnistgen-dev", apply: "serve", configureServer: (server) => void server.middlewares.use(sendModel) },
+  ],
 });
+
+/** Ask the browser to fetch ONNX Runtime while it reads the page. */
+function preload(html, { bundle }) {
+  const needed = Object.keys(bundle).filter((file) => NEEDED.test(file));
+  return needed.map((file) => {
+    const isScript = file.endsWith(".js");
+    const attrs = isScript ? { rel: "modulepreload" } : { rel: "preload", as: "fetch" };
+    return { tag: "link", attrs: { ...attrs, crossorigin: true, href: `./${file}` }, injectTo: "head" };
+  });
+}
+
+/** Answer requests for models/ while you edit. */
+async function sendModel(request, response, next) {
+  const name = /^\/models\/([\w-]+\.(onnx|json))$/.exec(request.url.split("?")[0])?.[1];
+  const content = name && (await readFile(join(ROOT, "models", name)).catch(() => undefined));
+  if (content) response.end(content);
+  else next();
+}
 
 /** Add the models and the service worker. */
 async function finish() {
   await copyModels(join(ROOT, "models"), join(DIST, "models"));
   await copyModels(join(ROOT, "seed-models"), join(DIST, "models", "seed"));
-  const files = (await list(DIST)).filter((path) => !ON_DEMAND.test(path)).sort();
+  const files = (await list(DIST)).filter((path) => !NOT_PAGE.test(path)).sort();
   const hash = createHash("sha256");
   for (const path of files) hash.update(path).update(await readFile(join(DIST, path)));
   const worker = (await readFile(join(ROOT, "demo", "sw.js"), "utf8"))

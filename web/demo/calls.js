@@ -2,43 +2,87 @@
 
 import { button, copy, el } from "./dom.js";
 
+let chosen = "Python"; // the language stays while the visitor goes from view to view
+
 /**
  * Show calls below the digits.
  *
  * @param {Element} root
- * @param {Record<string, string>} calls Code by language.
+ * @param {Record<string, string>} calls Code by language; empty if there is no picture.
  */
 export function showCalls(root, calls) {
-  const rows = Object.entries(calls).map(([language, code]) => {
-    const text = el("code", { tabIndex: 0, role: "region", "aria-label": `${language} code` }, code);
-    const press = button("Copy", () => copy(code, press), { "aria-label": `Copy the ${language} code` });
-    return el("div", { className: "call" }, el("span", {}, language), text, press);
-  });
-  root.replaceChildren(el("h2", {}, "The same in code"), ...rows);
+  if (!calls[chosen]) return root.replaceChildren();
+  if (!root.firstChild) root.append(...panel(root));
+  root.calls = calls;
+  choose(root, chosen);
+}
+
+/** Create the heading, a button for each language, and the code. */
+function panel(root) {
+  const languages = ["Python", "Shell", "JavaScript"].map((language) => button(language, () => choose(root, language)));
+  const code = el("code", { tabIndex: 0, role: "region" });
+  const press = button("Copy", () => copy(code.textContent, press), { "aria-label": "Copy the code" });
+  return [
+    el("h2", {}, "The same in code"),
+    el("div", { className: "languages", role: "group", "aria-label": "Language" }, ...languages),
+    el("div", { className: "code" }, code, press),
+  ];
+}
+
+function choose(root, language) {
+  chosen = language;
+  for (const one of root.querySelectorAll(".languages button"))
+    one.setAttribute("aria-pressed", one.textContent === language);
+  const code = root.querySelector("code");
+  code.setAttribute("aria-label", `${language} code`);
+  if (code.textContent !== root.calls[language]) code.textContent = root.calls[language];
+}
+
+/** Return a program in Python that calls a method of a model. */
+export function python(model, method, ...values) {
+  return `import mnistgen\n\nmnistgen.load("${model}").${method}(${values.filter(Boolean).join(", ")})`;
+}
+
+/** Return a program in JavaScript that calls a method of a model. */
+export function javascript(model, method, ...values) {
+  const name = model.replace("-i", "I"); // a valid name of a variable
+  return `import { load } from "mnistgen";
+import ${name} from "mnistgen/models/${model}";
+
+const gen = await load(${name});
+await gen.${method}(${values.filter(Boolean).join(", ")});`;
 }
 
 /** Return keyword arguments in Python's form, such as "seed=7, verify=True". */
-export function python(values) {
+export function keywords(values) {
   return given(values)
-    .map(([name, value]) => `${name}=${value === true ? "True" : list(value)}`)
+    .map(([name, value]) => `${name}=${value === true ? "True" : list(plain(name, value))}`)
     .join(", ");
 }
 
-/** Return options in JavaScript's form, such as "{ seed: 7n }". */
-export function javascript(values) {
+/** Return options in JavaScript's form, such as "{ seed: 7 }". */
+export function options(values) {
   const inside = given(values).map(([name, value]) => `${name}: ${name.startsWith("seed") ? big(value) : list(value)}`);
   return `{ ${inside.join(", ")} }`;
+}
+
+/** Return values in square brackets, as both languages write them. */
+export function list(value) {
+  return Array.isArray(value) ? `[${value.join(", ")}]` : String(value);
 }
 
 function given(values) {
   return Object.entries(values).filter(([, value]) => value !== undefined && value !== false);
 }
 
-function list(value) {
-  return Array.isArray(value) ? `[${value.join(", ")}]` : String(value);
+/** Python refuses leading zeros. */
+function plain(name, value) {
+  if (!name.startsWith("seed")) return value;
+  return Array.isArray(value) ? value.map(BigInt) : BigInt(value);
 }
 
 /** Seeds above 2⁵³ are BigInts in JavaScript. */
 function big(seed) {
-  return Array.isArray(seed) ? `[${seed.map(big).join(", ")}]` : `${seed}${BigInt(seed) > 2n ** 53n ? "n" : ""}`;
+  if (Array.isArray(seed)) return list(seed.map(big));
+  return `${BigInt(seed)}${BigInt(seed) > 2n ** 53n ? "n" : ""}`;
 }

@@ -2,22 +2,22 @@
 
 import { button, el, labeled, select } from "./dom.js";
 import { MODELS } from "./models.js";
+import { randomSeed } from "./seeds.js";
 
 /** Create a select of models; `change` takes the name. */
-export function modelSelect(change, names = MODELS.map(([name]) => name)) {
-  const options = MODELS.filter(([name]) => names.includes(name));
+export function modelSelect(change) {
   return labeledField(
     "Model",
-    select(options, (event) => change(event.target.value)),
+    select(MODELS, (event) => change(event.target.value)),
   );
 }
 
 /** Create a select of the digits 0 to 9; `change` takes the digit. */
 export function digitSelect(text, change) {
-  const options = Array.from("0123456789", (digit) => [digit, digit]);
+  const digits = Array.from("0123456789", (digit) => [digit, digit]);
   return labeledField(
     text,
-    select(options, (event) => change(event.target.value)),
+    select(digits, (event) => change(event.target.value)),
   );
 }
 
@@ -27,10 +27,10 @@ export function seedField(change) {
     inputMode: "numeric",
     autocomplete: "off",
     maxLength: 20,
+    className: "seed",
     oninput: () => change(input.value),
   });
-  const random = () => change(String(crypto.getRandomValues(new Uint16Array(1))[0]));
-  return { ...labeledField("Seed", input), random: button("New seed", random) };
+  return { ...labeledField("Seed", input), random: button("New seed", () => change(randomSeed())) };
 }
 
 /** Create a labeled range; `change` takes the value as text. */

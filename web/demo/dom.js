@@ -1,6 +1,9 @@
 /** Small helpers to build the page. */
 
-import { SIDE } from "mnistgen";
+import { Picture, PIXELS, SIDE } from "mnistgen";
+
+/** Blue-black. */
+export const INK = "#16182b";
 
 /**
  * Create an element.
@@ -43,7 +46,13 @@ export function inkCanvas(label, width = SIDE, height = SIDE) {
 /** Draw a picture (a `Picture` of the package) on a canvas. */
 export function drawInk(canvas, picture) {
   [canvas.width, canvas.height] = [picture.width, picture.height];
-  canvas.getContext("2d").putImageData(picture.toImageData({ color: "#000000", paper: "none" }), 0, 0);
+  canvas.getContext("2d").putImageData(picture.toImageData({ color: INK, paper: "none" }), 0, 0);
+}
+
+/** Draw image number i of an array of images on a canvas. */
+export function drawImage(canvas, images, i = 0) {
+  const pixels = images.subarray(i * PIXELS, (i + 1) * PIXELS);
+  drawInk(canvas, new Picture({ pixels, width: SIDE, height: SIDE }));
 }
 
 /** Offer a Blob as a download. */

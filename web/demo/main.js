@@ -1,8 +1,9 @@
-/** The page: tabs, the current view, and what all views share. */
+/** The page: links to the views, the current view, and what all views share. */
 
 import { showCalls } from "./calls.js";
 import { button, copy, el } from "./dom.js";
 import { model } from "./models.js";
+import { offerOffline } from "./offline.js";
 import { address, read, write } from "./state.js";
 import { watchUpdates } from "./updates.js";
 import * as compare from "./views/compare.js";
@@ -10,10 +11,10 @@ import * as draw from "./views/draw.js";
 import * as latent from "./views/latent.js";
 import * as morph from "./views/morph.js";
 import * as verify from "./views/verify.js";
-import * as write_ from "./views/write.js";
+import * as writing from "./views/write.js";
 
-/** Each view exports `title`, `lead`, `defaults`, and `mount(root, page)`, which returns `update(state, signal)`. */
-const VIEWS = { draw, write: write_, latent, morph, compare, verify };
+/** Each view exports `title`, `lead`, `defaults`, and `mount(root, page, left)`, which returns `update(state, signal)`. */
+const VIEWS = { draw, write: writing, latent, morph, compare, verify };
 
 const [tabs, root, status, progress, calls] = ["tabs", "view", "status", "progress", "calls"].map((id) =>
   document.getElementById(id),
@@ -21,14 +22,15 @@ const [tabs, root, status, progress, calls] = ["tabs", "view", "status", "progre
 let state = read(VIEWS);
 let mounted; // the name of the view on the page
 let update; // its function
-let running = new AbortController();
+let left = new AbortController(); // aborted when the view is left
+let running = new AbortController(); // aborted by the next update
 
 /** What a view can use. */
 const page = {
   /** Change parameters; the view is updated and the address follows. */
   set(parameters) {
     state = { ...state, ...parameters };
-    write(state, false);
+    write(state);
     return show();
   },
   say: (sentence) => (status.textContent = sentence),
@@ -53,28 +55,36 @@ async function show() {
 
 function mount() {
   const view = VIEWS[(mounted = state.view)];
+  left.abort();
+  left = new AbortController();
   document.title = `${view.title} · mnistgen`;
+  document.body.dataset.view = mounted;
   calls.replaceChildren();
   page.say("");
-  const share = button("Copy link", () => copy(location.href, share), { className: "quiet" });
+  const share = button("Copy link", () => copy(new URL(address(state), location.href).href, share), {
+    className: "quiet",
+  });
   root.replaceChildren(
     el("div", { className: "heading" }, el("h2", {}, view.title), share),
     el("p", { className: "lead" }, view.lead),
   );
-  update = view.mount(root, page);
+  update = view.mount(root, page, left.signal);
   for (const tab of tabs.children) {
     if (tab.dataset.view === mounted) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
   }
 }
 
+/** Show how much of a model has been fetched: NaN if that is unknown, undefined at the end. */
 function showShare(share) {
   progress.hidden = share === undefined;
-  if (share !== undefined) progress.value = share;
+  if (share >= 0) progress.value = share;
+  else progress.removeAttribute("value");
 }
 
 function showError(error) {
   status.setAttribute("data-error", "");
+  page.showCalls({});
   page.say(error.message);
   if (!error.code) console.error(error); // not foreseen
 }
@@ -84,9 +94,15 @@ for (const [name, view] of Object.entries(VIEWS)) {
   link.dataset.view = name;
   tabs.append(link);
 }
+document.getElementById("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address holds the state
+  root.focus();
+});
 addEventListener("hashchange", () => {
   state = read(VIEWS);
   show();
 });
-watchUpdates(document.getElementById("update"), document.getElementById("reload"));
 show();
+watchUpdates(document.getElementById("update"), document.getElementById("reload")).then(() =>
+  offerOffline(document.getElementById("offline")),
+);

@@ -2,10 +2,10 @@
 
 import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 
-import { load } from "mnistgen";
+import { DeviceError, load } from "mnistgen";
 
 const ARTIFACTS = new URL("models/", document.baseURI);
-const loaded = new Map();
+const started = new Map();
 
 /** Names of the models, and what to call them. */
 export const MODELS = [
@@ -19,23 +19,33 @@ export const MODELS = [
  * Return a generator.
  *
  * @param {string} name
- * @param {(share: number | undefined) => void} onShare Takes the share that has been fetched; undefined at the end.
+ * @param {(share: number | undefined) => void} onShare Takes the share that has been fetched: NaN if it is unknown, as
+ *   while ONNX Runtime starts; undefined at the end.
  * @param {string} [folder] Folder below models/, for example "seed/".
  */
 export function model(name, onShare, folder = "") {
   const key = folder + name;
-  if (!loaded.has(key)) {
-    const onProgress = ({ loaded, total }) => onShare(Math.min(loaded / total, 1));
-    const started = load(name, {
-      artifacts: new URL(folder, ARTIFACTS),
-      wasm: new URL(wasm, document.baseURI),
-      onProgress,
-    });
-    started.catch(() => loaded.delete(key)); // so that another try is possible
-    started.finally(() => onShare(undefined)).catch(() => {});
-    loaded.set(key, started);
+  if (!started.has(key)) {
+    const generator = open(name, onShare, folder);
+    generator.catch(() => started.delete(key)); // so that another try is possible
+    started.set(key, generator);
   }
-  return loaded.get(key);
+  return started.get(key);
+}
+
+async function open(name, onShare, folder) {
+  if (typeof WebAssembly !== "object") {
+    const remedy = "Use a current browser, or allow WebAssembly in its settings";
+    throw new DeviceError("This browser has no WebAssembly", { code: "runtime-missing", remedy });
+  }
+  const onProgress = ({ loaded, total }) => onShare(loaded < total ? loaded / total : NaN);
+  onShare(NaN);
+  try {
+    const [artifacts, url] = [new URL(folder, ARTIFACTS), new URL(wasm, document.baseURI)];
+    return await load(name, { artifacts, wasm: url, onProgress });
+  } finally {
+    onShare(undefined);
+  }
 }
 
 /** Return the parsed JSON file at a path below models/, or undefined if there is none. */
@@ -45,4 +55,9 @@ export async function facts(path) {
   } catch {
     return undefined;
   }
+}
+
+/** Return the URLs of the models that a manifest lists. */
+export function filesOf({ models, verifier }) {
+  return [...Object.values(models), verifier].filter(Boolean).map(({ file }) => new URL(file, ARTIFACTS).href);
 }

@@ -1,9 +1,12 @@
 /** Latent space: the VAE's plane as a map; a point on it is decoded as fast as the machine can. */
 
-import { grid, normalQuantile, Picture, SIDE } from "mnistgen";
+import { grid, normalQuantile } from "mnistgen";
 
+import { javascript, list, python } from "../calls.js";
 import { range } from "../controls.js";
-import { drawInk, el, inkCanvas } from "../dom.js";
+import { drawImage, drawInk, el, inkCanvas } from "../dom.js";
+import { latest } from "../latest.js";
+import { onArrows, onDrag } from "../pointing.js";
 
 export const title = "Latent space";
 export const lead = "The VAE keeps all digits on one plane. Drag the ring over it, or use the arrow keys.";
@@ -13,8 +16,9 @@ export const defaults = { x: "0.5", y: "0.5" };
 const ROWS = 16;
 const STEP = 0.01;
 const EDGE = 0.002; // the plane ends at infinity
+const REST_MS = 300; // then the digit is read
 
-export function mount(root, page) {
+export function mount(root, page, left) {
   const digit = inkCanvas("The digit at the ring");
   digit.classList.add("large");
   const map = inkCanvas("Map of digits");
@@ -25,17 +29,32 @@ export function mount(root, page) {
     return range(name, { min: EDGE, max: 1 - EDGE, step: "any" }, (value) => page.set({ [name]: fixed(value) }));
   });
   const rate = el("p", { className: "rate" });
-  const side = el("div", { className: "side" }, digit, x.label, y.label, rate);
+  const side = el("div", { className: "side" }, el("div", { className: "stage" }, digit), x.label, y.label, rate);
   root.append(el("div", { className: "columns" }, plane, side));
   let at = { x: 0.5, y: 0.5 };
   const move = (point) => page.set({ x: fixed(point.x), y: fixed(point.y) });
   onDrag(plane, move);
   onArrows(plane, (dx, dy) => move({ x: at.x + dx * STEP, y: at.y + dy * STEP }));
 
-  let drawMap = async (generator, signal) => {
-    drawInk(map, grid(await generator.manifold(ROWS, { signal }), { columns: ROWS }));
-    drawMap = async () => {};
+  const show = latest(async ({ generator, z }) => {
+    const started = performance.now();
+    const images = await decode(generator, z);
+    drawImage(digit, images);
+    rate.textContent = `z = (${z.map((value) => value.toFixed(2)).join(", ")}), ${(performance.now() - started).toFixed(1)} ms`;
+    page.showCalls(calls(z));
+    readAtRest(generator, images);
+  });
+  let rest;
+  const readAtRest = (generator, images) => {
+    clearTimeout(rest);
+    rest = setTimeout(async () => {
+      const probabilities = await generator.read(images).catch(() => undefined);
+      if (probabilities && !left.aborted) page.say(sentence(probabilities));
+    }, REST_MS);
   };
+  left.addEventListener("abort", () => clearTimeout(rest));
+
+  let isMapped = false;
   return async (state, signal) => {
     at = { x: Number(fixed(state.x)), y: Number(fixed(state.y)) };
     x.set(at.x);
@@ -43,22 +62,22 @@ export function mount(root, page) {
     ring.style.left = `${100 * at.x}%`;
     ring.style.top = `${100 * (1 - at.y)}%`;
     const generator = await page.model("vae");
-    await nextFrame();
-    if (signal.aborted) return;
+    signal.throwIfAborted();
     const z = [at.x, at.y].map((share) => Number(normalQuantile(share).toFixed(4)));
-    const started = performance.now();
-    drawInk(digit, await decode(generator, z));
-    const time = performance.now() - started;
-    rate.textContent = `z = (${z.map((value) => value.toFixed(2)).join(", ")}), decoded in ${time.toFixed(1)} ms`;
-    page.showCalls(calls(z));
-    await drawMap(generator, signal);
-    page.say("");
+    await show({ generator, z });
+    if (isMapped || signal.aborted) return;
+    drawInk(map, grid(await generator.manifold(ROWS, { signal }), { columns: ROWS }));
+    isMapped = true;
   };
 }
 
 async function decode(generator, z) {
-  const ink = await generator.decode(z);
-  return new Picture({ pixels: Uint8Array.from(ink, (value) => Math.round(255 * value)), width: SIDE, height: SIDE });
+  return Uint8Array.from(await generator.decode(z), (ink) => Math.round(255 * ink));
+}
+
+function sentence(probabilities) {
+  const most = Math.max(...probabilities);
+  return `The verifier reads a ${probabilities.indexOf(most)}, ${Math.floor(100 * most)} % sure.`;
 }
 
 function fixed(share) {
@@ -66,40 +85,10 @@ function fixed(share) {
   return Math.min(Math.max(number, EDGE), 1 - EDGE).toFixed(3);
 }
 
-function nextFrame() {
-  return new Promise((resolve) => requestAnimationFrame(resolve));
-}
-
-/** Call `move` with the position of a pressed mouse, pen or finger; x and y from 0 to 1, y upwards. */
-function onDrag(plane, move) {
-  const point = (event) => {
-    const box = plane.getBoundingClientRect();
-    return { x: (event.clientX - box.left) / box.width, y: 1 - (event.clientY - box.top) / box.height };
-  };
-  plane.addEventListener("pointerdown", (event) => {
-    plane.setPointerCapture(event.pointerId);
-    move(point(event));
-  });
-  plane.addEventListener("pointermove", (event) => {
-    if (plane.hasPointerCapture(event.pointerId)) move(point(event));
-  });
-}
-
-function onArrows(plane, step) {
-  const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-  plane.addEventListener("keydown", (event) => {
-    if (!STEPS[event.key]) return;
-    event.preventDefault(); // do not scroll
-    const [dx, dy] = STEPS[event.key];
-    step(dx * (event.shiftKey ? 5 : 1), dy * (event.shiftKey ? 5 : 1));
-  });
-}
-
 function calls(z) {
-  const list = `[${z.join(", ")}]`;
   return {
-    Python: `mnistgen.load("vae").decode([${list}])`,
-    Shell: `mnistgen manifold --side ${ROWS} --out map.png`,
-    JavaScript: `await (await load(vae)).decode(${list})`,
+    Python: python("vae", "decode", `[${list(z)}]`),
+    Shell: `mnistgen manifold --side ${ROWS}  # the map`,
+    JavaScript: javascript("vae", "decode", list(z)),
   };
 }

@@ -1,13 +1,13 @@
 /** Verify: how the verifier reads each digit, and new attempts at those that it cannot read. */
 
-import { javascript, python } from "../calls.js";
+import { THRESHOLD } from "mnistgen";
+
+import { javascript, keywords, options, python } from "../calls.js";
 import { modelSelect, seedField } from "../controls.js";
-import { button, drawInk, el, inkCanvas } from "../dom.js";
-import { Picture, PIXELS, SIDE, THRESHOLD } from "mnistgen";
+import { button, drawImage, el, inkCanvas } from "../dom.js";
 
 export const title = "Verify";
-export const lead =
-  "A small classifier reads every digit. What it cannot read can be drawn again, until it is legible.";
+export const lead = "A small classifier reads every digit. What it cannot read is drawn again, until it is legible.";
 export const defaults = { model: "vae", seed: "7", verify: "0" };
 
 const COUNT = 12;
@@ -15,7 +15,7 @@ const COUNT = 12;
 export function mount(root, page) {
   const model = modelSelect((name) => page.set({ model: name }));
   const seed = seedField((value) => page.set({ seed: value }));
-  const redraw = button("", () => page.set({ verify: redraw.dataset.next }));
+  const redraw = button("", () => page.set({ verify: redraw.dataset.next }), { className: "main" });
   const cards = el("div", { className: "cards" });
   root.append(el("div", { className: "controls" }, model.label, seed.label, seed.random, redraw), cards);
 
@@ -25,7 +25,6 @@ export function mount(root, page) {
     seed.set(state.seed);
     redraw.dataset.next = verify ? "0" : "1";
     redraw.textContent = verify ? "Show the first attempts" : "Redraw illegible digits";
-    page.showCalls(calls(state, verify));
     page.say("Reading…");
     const generator = await page.model(state.model);
     const options = { seed: state.seed, signal };
@@ -37,28 +36,42 @@ export function mount(root, page) {
     const read = Array.from({ length: COUNT }, (_, i) => reading(probabilities, i, generator.model.classes));
     cards.replaceChildren(...read.map((one, i) => card(images, i, one, attempts?.[i])));
     page.say(summary(read, attempts));
+    page.showCalls(calls(state, verify));
   };
 }
 
-/** Return the digit that the verifier reads, its probability, and whether the image would be accepted. */
+/** Return the digit that the verifier reads, the probabilities, and whether the image would be accepted. */
 function reading(probabilities, i, classes) {
   const ten = [...probabilities.subarray(10 * i, 10 * i + 10)];
   const digit = ten.indexOf(Math.max(...ten));
   const requested = classes ? i % classes : digit;
-  return { digit, requested, share: ten[digit], legible: ten[requested] >= THRESHOLD };
+  return { digit, requested, ten, legible: ten[requested] >= THRESHOLD };
 }
 
-function card(images, i, { digit, requested, share, legible }, attempts) {
+function card(images, i, { digit, requested, ten, legible }, attempts) {
   const canvas = inkCanvas(`Image ${i}`);
-  drawInk(canvas, new Picture({ pixels: images.subarray(i * PIXELS, (i + 1) * PIXELS), width: SIDE, height: SIDE }));
-  const verdict = legible ? "legible" : digit === requested ? "unsure" : `not a ${requested}`;
-  const lines = [`reads ${digit}, ${percent(share)}`, attempts > 1 ? `attempt ${attempts}` : verdict];
+  drawImage(canvas, images, i);
+  const verdict = legible ? "Legible" : digit === requested ? "Unsure" : `Not a ${requested}`;
+  const text = attempts > 1 ? `Attempt ${attempts}` : verdict;
   return el(
     "figure",
     { className: legible ? "card" : "card doubtful" },
     canvas,
-    el("figcaption", {}, ...lines.map((line) => el("span", {}, line))),
+    bars(ten),
+    el("figcaption", {}, el("span", {}, `${digit}: ${percent(ten[digit])}`), el("span", {}, text)),
   );
+}
+
+/** Create a chart of ten probabilities. */
+function bars(ten) {
+  const named = ten.map((share, digit) => [digit, share]).filter(([, share]) => share >= 0.005);
+  const label = named.map(([digit, share]) => `${digit}: ${percent(share)}`).join(", ");
+  const columns = ten.map((share, digit) => {
+    const bar = el("i");
+    bar.style.height = `${Math.max(100 * share, share > 0.001 ? 4 : 0)}%`;
+    return el("span", {}, bar, el("b", {}, String(digit)));
+  });
+  return el("div", { className: "bars", role: "img", "aria-label": `Probabilities: ${label}` }, ...columns);
 }
 
 /** Never round up to 100 %: the threshold lies close to it. */
@@ -74,9 +87,10 @@ function summary(read, attempts) {
 }
 
 function calls({ model, seed }, verify) {
+  const values = { n: COUNT, seed, verify };
   return {
-    Python: `mnistgen.load("${model}").draw(n=${COUNT}, ${python({ seed, verify })})`,
+    Python: python(model, "draw", keywords(values)),
     Shell: `mnistgen-run --model ${model} --n ${COUNT} --seed ${seed}${verify ? " --verify" : ""}`,
-    JavaScript: `await (await load(${model.replace("-i", "I")})).draw(undefined, ${javascript({ n: COUNT, seed, verify })})`,
+    JavaScript: javascript(model, "draw", "undefined", options(values)),
   };
 }

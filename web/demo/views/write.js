@@ -1,16 +1,15 @@
 /** Write: a number or date in handwriting, to download. */
 
-import { javascript, python } from "../calls.js";
+import { javascript, keywords, options, python } from "../calls.js";
 import { modelSelect, seedField } from "../controls.js";
-import { button, download, drawInk, el, inkCanvas, labeled } from "../dom.js";
+import { button, download, drawInk, el, INK, inkCanvas, labeled } from "../dom.js";
 
 export const title = "Write";
-export const lead = "Type a number, a date or a time, and see it written by hand.";
+export const lead = "Type a number, a date or a time, and see it in handwriting.";
 export const defaults = { model: "cgan", seed: "7", text: "2026-11-26" };
 
 export function mount(root, page) {
   const input = el("input", { maxLength: 60, autocomplete: "off", oninput: () => page.set({ text: input.value }) });
-  input.inputMode = "text";
   const field = labeled("Text", input);
   field.className = "text-field";
   const model = modelSelect((name) => page.set({ model: name }));
@@ -19,7 +18,7 @@ export function mount(root, page) {
   canvas.classList.add("text");
   let picture;
   const save = (type, suffix) => async () => {
-    const blob = await picture.toBlob(type, { scale: 8, color: "#1b1b1f", paper: "#ffffff" });
+    const blob = await picture.toBlob(type, { scale: 8, color: INK, paper: "#ffffff" });
     download(blob, `${input.value.replaceAll(/[^0-9]+/g, "-")}.${suffix}`);
   };
   const saves = [button("Save PNG", save("image/png", "png")), button("Save SVG", save("image/svg+xml", "svg"))];
@@ -43,7 +42,8 @@ export function mount(root, page) {
     drawInk(canvas, picture);
     canvas.setAttribute("aria-label", `${state.text}, handwritten`);
     for (const press of saves) press.disabled = false;
-    page.say(`Wrote ${picture.boxes.length} digits.`);
+    const count = picture.boxes.length;
+    page.say(`Wrote ${count} ${count === 1 ? "digit" : "digits"}.`);
     page.showCalls(calls(state, verify));
   };
 }
@@ -51,8 +51,8 @@ export function mount(root, page) {
 function calls({ model, seed, text }, verify) {
   const quoted = JSON.stringify(text);
   return {
-    Python: `mnistgen.load("${model}").text(${quoted}, ${python({ seed, verify })})`,
+    Python: python(model, "text", quoted, keywords({ seed, verify })),
     Shell: `mnistgen-run --model ${model} --text=${quoted} --seed ${seed}${verify ? " --verify" : ""}`,
-    JavaScript: `await (await load(${model.replace("-i", "I")})).text(${quoted}, ${javascript({ seed, verify })})`,
+    JavaScript: javascript(model, "text", quoted, options({ seed, verify })),
   };
 }
