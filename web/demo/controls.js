@@ -15,10 +15,12 @@ export function modelSelect(change) {
 /** Create a select of the digits 0 to 9; `change` takes the digit. */
 export function digitSelect(text, change) {
   const digits = Array.from("0123456789", (digit) => [digit, digit]);
-  return labeledField(
+  const field = labeledField(
     text,
     select(digits, (event) => change(event.target.value)),
   );
+  field.label.className = "digit";
+  return field;
 }
 
 /** Create a field for a seed, and a button that takes a random one; `change` takes the seed as text. */

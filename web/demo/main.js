@@ -13,7 +13,10 @@ import * as morph from "./views/morph.js";
 import * as verify from "./views/verify.js";
 import * as writing from "./views/write.js";
 
-/** Each view exports `title`, `lead`, `defaults`, and `mount(root, page, left)`, which returns `update(state, signal)`. */
+/**
+ * Each view exports `title`, `lead`, `defaults`, and `mount(root, page, left)`, which returns `update(state, signal)`. One
+ * has a `headline` in place of its title.
+ */
 const VIEWS = { draw, write: writing, latent, morph, compare, verify };
 
 const [tabs, root, status, progress, calls] = ["tabs", "view", "status", "progress", "calls"].map((id) =>
@@ -65,7 +68,7 @@ function mount() {
     className: "quiet",
   });
   root.replaceChildren(
-    el("div", { className: "heading" }, el("h2", {}, view.title), share),
+    el("div", { className: "heading" }, el("h2", {}, view.headline ?? view.title), share),
     el("p", { className: "lead" }, view.lead),
   );
   update = view.mount(root, page, left.signal);

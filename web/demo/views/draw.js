@@ -5,7 +5,10 @@ import { modelSelect, seedField } from "../controls.js";
 import { button, drawInk, el, inkCanvas } from "../dom.js";
 
 export const title = "Draw";
-export const lead = "Press a digit, here or on your keyboard. Each press writes it in another handwriting.";
+export const headline = "Handwritten digits that nobody wrote";
+export const lead =
+  "Three neural networks draw them, here in your browser. Press a digit, below or on your keyboard: each press gives " +
+  "another handwriting.";
 export const defaults = { model: "vae", seed: "7", digits: "0123456789" };
 
 const MOST = 60;
@@ -21,7 +24,7 @@ export function mount(root, page, left) {
   };
   const pad = el("div", { className: "pad", role: "group", "aria-label": "Draw a digit" });
   pad.append(...Array.from("1234567890", (digit) => button(digit, () => append(digit))));
-  const undo = button("Undo", () => page.set({ digits: digits.slice(0, -1) }));
+  const undo = button("Undo", () => page.set({ digits: digits.slice(0, -1) }), { className: "end" });
   const clear = button("Clear", () => page.set({ digits: "" }));
   root.append(el("div", { className: "controls" }, model.label, seed.label, seed.random, undo, clear), paper, pad);
   onKeys((key) => (key === "Backspace" ? undo.click() : append(key)), left);
