@@ -13,9 +13,10 @@ const FIGURES = [
 
 /** What the headings mean. */
 export const EXPLANATION =
-  "Legible: images that a classifier reads with confidence. Fréchet distance: how far the images are from real ones; " +
-  "0 is best. Recall and coverage: how much of the variety of real digits the model reaches; 1 is best. Memorized: " +
-  "images that lie very close to one of the training set.";
+  "Legible: the share of images that a classifier reads with at least 90 % confidence. Fréchet distance: how far the " +
+  "images are from real ones; 0 is best. Recall and coverage: how much of the variety of real digits the model " +
+  "reaches; 1 is best. Memorized: the share that lies closer to a training image than 99 % of the test images do; 1 % " +
+  "is usual for new digits.";
 
 /**
  * Create a list of figures.

@@ -105,7 +105,6 @@ addEventListener("hashchange", () => {
   state = read(VIEWS);
   show();
 });
-show();
-watchUpdates(document.getElementById("update"), document.getElementById("reload")).then(() =>
-  offerOffline(document.getElementById("offline")),
-);
+await show(); // before the service worker takes up the network
+await watchUpdates(document.getElementById("update"), document.getElementById("reload"));
+await offerOffline(document.getElementById("offline"));

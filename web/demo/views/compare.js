@@ -75,7 +75,7 @@ function baseline(metrics) {
     "div",
     { className: "row" },
     el("h4", {}, "MNIST"),
-    el("p", {}, "Other real digits, measured alike."),
+    el("p", {}, "Real digits, measured in the same way."),
     real,
   );
   return el("section", {}, el("h3", {}, "Real digits"), row, el("p", { className: "lead" }, EXPLANATION));

@@ -41,6 +41,7 @@ export function mount(root, page, left) {
     const images = await decode(generator, z);
     drawImage(digit, images);
     rate.textContent = `z = (${z.map((value) => value.toFixed(2)).join(", ")}), ${(performance.now() - started).toFixed(1)} ms`;
+    page.say("");
     page.showCalls(calls(z));
     readAtRest(generator, images);
   });
