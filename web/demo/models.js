@@ -38,14 +38,25 @@ async function open(name, onShare, folder) {
     const remedy = "Use a current browser, or allow WebAssembly in its settings";
     throw new DeviceError("This browser has no WebAssembly", { code: "runtime-missing", remedy });
   }
-  const onProgress = ({ loaded, total }) => onShare(loaded < total ? loaded / total : NaN);
+  let isOver = false;
+  const onProgress = ({ loaded, total }) => isOver || onShare(loaded < total ? loaded / total : NaN);
   onShare(NaN);
   try {
     const [artifacts, url] = [new URL(folder, ARTIFACTS), new URL(wasm, document.baseURI)];
     return await load(name, { artifacts, wasm: url, onProgress });
+  } catch (error) {
+    throw forVisitors(error);
   } finally {
+    isOver = true;
     onShare(undefined);
   }
+}
+
+/** The package tells developers how to install ONNX Runtime; visitors can only load the page again. */
+function forVisitors(error) {
+  if (!["runtime-missing", "runtime-damaged"].includes(error.code)) return error;
+  const remedy = "Check the network and reload the page";
+  return new DeviceError("ONNX Runtime could not be loaded", { code: error.code, remedy, cause: error });
 }
 
 /** Return the parsed JSON file at a path below models/, or undefined if there is none. */

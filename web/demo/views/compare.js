@@ -1,6 +1,6 @@
 /** Compare: the three models side by side on the same seeds, with the figures of their certificates. */
 
-import { javascript, options } from "../calls.js";
+import { options } from "../calls.js";
 import { seedField } from "../controls.js";
 import { drawInk, el, inkCanvas } from "../dom.js";
 import { EXPLANATION, figureList } from "../figures.js";
@@ -87,6 +87,12 @@ function calls(seed) {
   return {
     Python: `import mnistgen\n\nfor model in ${JSON.stringify(names).replaceAll(",", ", ")}:\n    mnistgen.load(model).draw(n=${COUNT}, seed=${number})`,
     Shell: names.map((name) => `mnistgen-run --model ${name} --n ${COUNT} --seed ${number}`).join("\n"),
-    JavaScript: javascript("cgan", "draw", "undefined", options({ n: COUNT, seed })),
+    JavaScript: `import { load } from "mnistgen";
+${names.map((name) => `import ${name} from "mnistgen/models/${name}";`).join("\n")}
+
+for (const model of [${names.join(", ")}]) {
+  const gen = await load(model);
+  await gen.draw(undefined, ${options({ n: COUNT, seed })});
+}`,
   };
 }

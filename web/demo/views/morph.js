@@ -68,7 +68,11 @@ export function mount(root, page, left) {
       way.set(frame);
       drawImage(canvas, walk.frames, frame);
     } else player.from(frame);
-    page.say(labeled ? "" : "This model takes no labels: the way leads from one random digit to the next.");
+    page.say(
+      labeled
+        ? `From ${state.from} to ${state.to} in ${FRAMES} steps.`
+        : "This model takes no labels: the way leads from one random digit to the next.",
+    );
     page.showCalls(calls(state.model, stops));
   };
 }

@@ -126,6 +126,29 @@ describe("page", { skip }, () => {
     await page.context().close();
   });
 
+  for (const file of ["**/*.wasm", "**/ort.wasm*.js"]) {
+    test(`says so if ${file.slice(3)} is missing`, async () => {
+      const page = await browser.open({ serviceWorkers: "block" }, []);
+      await page.route(file, (route) => route.fulfill({ status: 404 }));
+      await page.goto(browser.server.url.href);
+      await page.getByText("ONNX Runtime could not be loaded. Check the network and reload the page.").waitFor();
+      assert.equal(await page.getByRole("progressbar").isVisible(), false);
+      await page.context().close();
+    });
+  }
+
+  test("shows how much of a model has been fetched", async () => {
+    const page = await browser.open({ serviceWorkers: "block" });
+    const asked = new Promise((resolve) => page.route("**/gan.onnx", resolve));
+    await browser.visit(page, "draw");
+    await page.getByLabel("Model").selectOption("gan");
+    await page.getByRole("progressbar", { name: "Loading" }).waitFor();
+    await (await asked).continue();
+    await page.getByText(/^Drew 10 digits/).waitFor();
+    assert.equal(await page.getByRole("progressbar").isVisible(), false);
+    await page.context().close();
+  });
+
   test("has less than 60 KB of JavaScript, and one copy of ONNX Runtime", async () => {
     const names = await readdir(new URL("assets/", DIST));
     const scripts = names.filter((name) => name.endsWith(".js") && !name.startsWith("ort"));
