@@ -83,7 +83,7 @@ describe("page", { skip }, () => {
     const worker = await readFile(join(folder, "sw.js"), "utf8");
     await writeFile(join(folder, "sw.js"), worker.replace(/VERSION = "\w+"/, 'VERSION = "next"'));
     await page.evaluate(async () => (await navigator.serviceWorker.getRegistration()).update());
-    await page.getByText("A new version of this page is available.").waitFor();
+    await page.getByText("A new version is available.").waitFor();
     await Promise.all([page.waitForEvent("load"), page.getByRole("button", { name: "Reload" }).click()]);
     await settled(page);
     const names = await page.evaluate(() => caches.keys());
