@@ -21,6 +21,7 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    license: { fileName: "licenses.md" },
   },
   plugins: [{ name: "mnistgen", apply: "build", closeBundle: finish }],
 });

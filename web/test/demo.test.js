@@ -291,6 +291,24 @@ describe("demo page", { skip }, () => {
     await other.context().close();
   });
 
+  test("offers a new version", async () => {
+    const other = await open();
+    await visit("draw", other);
+    await other.evaluate(() => navigator.serviceWorker.ready);
+    await other.reload();
+    await settled(other);
+    assert.ok(await other.getByRole("alert").isHidden());
+    const worker = await readFile(new URL("sw.js", DIST), "utf8");
+    server.replaced["sw.js"] = worker.replace(/VERSION = "\w+"/, 'VERSION = "next"');
+    await other.evaluate(async () => (await navigator.serviceWorker.ready).update());
+    await other.getByText("A new version of this page is available.").waitFor();
+    await Promise.all([other.waitForEvent("load"), other.getByRole("button", { name: "Reload" }).click()]);
+    await settled(other);
+    assert.deepEqual(await other.evaluate(() => caches.keys()), ["mnistgen next"]);
+    delete server.replaced["sw.js"];
+    await other.context().close();
+  });
+
   test("reports a damaged or missing model", async () => {
     const other = await open({ serviceWorkers: "block" }, []);
     await other.route("**/cgan.onnx", async (route) => {
