@@ -32,6 +32,21 @@ export function mount(root, page) {
   onDrag(plane, move);
   onArrows(plane, (dx, dy) => move({ x: at.x + dx * STEP, y: at.y + dy * STEP }));
 
+  /** Decode until the digit is that of the latest point: a moving ring must not stop a digit that was begun. */
+  async function drawLatest(generator) {
+    let point;
+    do {
+      point = at;
+      const z = latent(point);
+      const started = performance.now();
+      drawInk(digit, await decode(generator, z));
+      const time = performance.now() - started;
+      rate.textContent = `z = (${z.map((value) => value.toFixed(2)).join(", ")}), decoded in ${time.toFixed(1)} ms`;
+      await nextFrame();
+    } while (point !== at);
+  }
+
+  let drawing;
   let drawMap = async (generator, signal) => {
     drawInk(map, grid(await generator.manifold(ROWS, { signal }), { columns: ROWS }));
     drawMap = async () => {};
@@ -43,17 +58,18 @@ export function mount(root, page) {
     ring.style.left = `${100 * at.x}%`;
     ring.style.top = `${100 * (1 - at.y)}%`;
     const generator = await page.model("vae");
-    await nextFrame();
-    if (signal.aborted) return;
-    const z = [at.x, at.y].map((share) => Number(normalQuantile(share).toFixed(4)));
-    const started = performance.now();
-    drawInk(digit, await decode(generator, z));
-    const time = performance.now() - started;
-    rate.textContent = `z = (${z.map((value) => value.toFixed(2)).join(", ")}), decoded in ${time.toFixed(1)} ms`;
-    page.showCalls(calls(z));
+    drawing ??= drawLatest(generator).finally(() => (drawing = undefined));
+    await drawing;
+    signal.throwIfAborted();
+    page.showCalls(calls(latent(at)));
     await drawMap(generator, signal);
     page.say("");
   };
+}
+
+/** Return the latent at a point, with four digits so that the calls are short. */
+function latent({ x, y }) {
+  return [x, y].map((share) => Number(normalQuantile(share).toFixed(4)));
 }
 
 async function decode(generator, z) {
