@@ -1,5 +1,6 @@
 """Run shell examples from the docs, with stubs in place of programs that install, train or serve."""
 
+import json
 import os
 import re
 import subprocess
@@ -102,6 +103,8 @@ def check_call(*call: str) -> None:
         case ["npm", "ci", "--prefix", path] | ["git", "checkout", path]:
             assert (ROOT / path).exists(), path
             assert call[0] == "git" or (ROOT / path / "package-lock.json").is_file(), path
+        case ["npm", "--prefix", path, "run", name]:
+            assert name in json.loads((ROOT / path / "package.json").read_text())["scripts"], name
         case ["python" | "python3", script, *_] | ["pyinstaller", *_, script]:
             assert (ROOT / script).is_file(), script
         case (
@@ -109,6 +112,8 @@ def check_call(*call: str) -> None:
             | ["git", "push", "origin", _]
             | ["git", "clone", "--depth", "1"]
             | ["tk_pad"]
+            | ["npm", "pack", "./web"]
+            | ["npm", "install", "./mnistgen-0.1.0.tgz", *_]
             | ["model_signing", "sign" | "verify", *_]
         ):
             pass

@@ -28,11 +28,12 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "RELEASING.md",
+    ROOT / "web" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "artifacts").rglob("*.md")),
 ]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-LANGUAGES = {"sh", "console", "python", "js", "json", "text"}
+LANGUAGES = {"sh", "console", "python", "js", "json", "html", "text"}
 """Languages of fences: `sh` is run, `console` is only checked because it takes long, `text` is neither."""
 COMMAND = re.compile(rf"(\S*/)?({'|'.join([*COMMANDS, *STUBS])}) [^…]*")
 HELP_EXAMPLE = re.compile(r"^ +((?:mnistgen|python)\S* .*?)(?:  |$)", re.MULTILINE)

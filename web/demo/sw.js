@@ -52,8 +52,8 @@ async function answer(event) {
     return request.url.endsWith(".onnx") ? model(event) : newest(request);
   }
   const cache = await caches.open(PAGE);
-  const kept = await cache.match(request.mode === "navigate" ? page : request, { ignoreSearch: true });
-  return kept ?? fetch(request);
+  const kept = await cache.match(request, { ignoreSearch: true });
+  return kept ?? (request.mode === "navigate" ? cache.match(page) : fetch(request));
 }
 
 /** Return a manifest from the network; without one, the last that was there. */

@@ -1,5 +1,5 @@
 /**
- * Copy the models of the checkout into models/, with a module for each.
+ * Copy the models of the checkout into models/, with a module for each, and the license beside them.
  *
  * `import cgan from "mnistgen/models/cgan"` gives the facts of the manifest and the URL of the file. Bundlers recognize
  * `new URL(…, import.meta.url)` and copy the file beside the page's scripts.
@@ -15,6 +15,8 @@ await rm(MODELS, { recursive: true, force: true });
 await mkdir(MODELS);
 await copyFile(new URL("manifest.json", ARTIFACTS), new URL("manifest.json", MODELS));
 await writeFile(new URL("model.d.ts", MODELS), TYPES);
+for (const name of ["LICENSE", "NOTICE"])
+  await copyFile(new URL(`../${name}`, ARTIFACTS), new URL(`../${name}`, MODELS));
 const { models, verifier } = JSON.parse(await readFile(new URL("manifest.json", ARTIFACTS), "utf8"));
 await writeModule("verifier", verifier, "");
 for (const [name, entry] of Object.entries(models)) {

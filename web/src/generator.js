@@ -41,12 +41,13 @@ export class Generator {
   /**
    * Generate the images `start` to `start` + `n` - 1 of `seed`.
    *
-   * @param {number} [n] Number of images.
-   * @param {GenerateOptions} [options]
+   * @param {number} [n] Number of images, at most 1,000,000.
+   * @param {GenerateOptions & { verify?: boolean }} [options] `verify` gives the images of `generateVerified`.
    * @returns {Promise<Uint8Array<ArrayBuffer>>} n × 28 × 28, row by row, ink 255.
    */
-  async generate(n = 1, options = {}) {
+  async generate(n = 1, { verify, ...options } = {}) {
     this.#checkOpen();
+    if (verify) return (await this.generateVerified(n, options)).images;
     return this.#track(this.#draw(new Request(this.model, n, options), options.signal));
   }
 
@@ -83,7 +84,7 @@ export class Generator {
    */
   stream(n, options = {}) {
     this.#checkOpen();
-    return this.#blocks(new Request(this.model, n, options), options.signal);
+    return this.#blocks(new Request(this.model, n, options, false, Number.MAX_SAFE_INTEGER), options.signal);
   }
 
   /**
@@ -278,7 +279,9 @@ export class Generator {
    * @param {number} n
    */
   async #read(images, n) {
-    const verifier = await (this.#verifier ??= this.#openVerifier());
+    this.#verifier ??= this.#openVerifier();
+    this.#verifier.catch(() => (this.#verifier = undefined)); // so that another try is possible
+    const verifier = await this.#verifier;
     return verifier.run(n, { image: Float32Array.from(images, (level) => level / 255) }, [1, SIDE, SIDE]);
   }
 

@@ -2,7 +2,7 @@
 
 import { InputError } from "./errors.js";
 import { latents } from "./latents.js";
-import { count, digitList, seedOf, startOf } from "./validation.js";
+import { count, digitList, MOST_IMAGES, seedOf, startOf } from "./validation.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./validation.js").Whole} Whole */
@@ -23,10 +23,11 @@ export class Request {
    * @param {number} n
    * @param {ImageOptions} options
    * @param {boolean} [verify] Accept a `digit` for unconditional models, too.
+   * @param {number} [most] Maximum of `n`.
    */
-  constructor(model, n, { digit, seed, start = 0 }, verify = false) {
+  constructor(model, n, { digit, seed, start = 0 }, verify = false, most = MOST_IMAGES) {
     this.model = model;
-    this.n = count(n);
+    this.n = count(n, "n", most);
     this.seed = seedOf(seed);
     this.start = startOf(start, this.n);
     this.digits = digitsOf(model, this.n, digit, verify);
@@ -44,7 +45,7 @@ export class Request {
 
   /** @param {number} position */
   digitAt(position) {
-    if (this.digits) return this.digits[position];
+    if (this.digits !== undefined) return typeof this.digits === "number" ? this.digits : this.digits[position];
     const { classes } = this.model;
     return classes ? Number((this.start + BigInt(position)) % BigInt(classes)) : undefined;
   }
@@ -103,7 +104,7 @@ function digitsOf(model, n, digit, verify) {
       code: "digit-count-mismatch",
     });
   }
-  return several ? digits : Array(n).fill(digits[0]);
+  return several ? digits : digits[0];
 }
 
 /**

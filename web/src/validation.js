@@ -4,7 +4,7 @@ import { InputError } from "./errors.js";
 import { INDEX_END, SEED_END, randomSeed } from "./latents.js";
 
 /** Images of one call at most: 784 MB. */
-const MOST_IMAGES = 1_000_000n;
+export const MOST_IMAGES = 1_000_000;
 const MOST_LATENT = 1e6;
 
 /** @typedef {number | bigint | string} Whole A 64-bit integer: a number, a BigInt, or a string of digits. */
@@ -47,11 +47,14 @@ export function shown(value) {
 }
 
 /**
+ * Return a number of images, frames or columns.
+ *
  * @param {unknown} n
  * @param {string} [what]
+ * @param {number} [most]
  */
-export function count(n, what = "n") {
-  return Number(whole(what, n, MOST_IMAGES + 1n, { code: "invalid-count", min: 1n }));
+export function count(n, what = "n", most = MOST_IMAGES) {
+  return Number(whole(what, n, BigInt(most) + 1n, { code: "invalid-count", min: 1n }));
 }
 
 /** @param {unknown} seed A random one if undefined. */

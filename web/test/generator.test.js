@@ -67,6 +67,18 @@ test("streams the images of generate", async () => {
   assert.deepEqual(Buffer.concat(blocks), Buffer.from(await plane.generate(300, { seed: 1 })));
 });
 
+test("streams more images than fit into memory", async () => {
+  for await (const block of plane.stream(1e12, { seed: 1 })) {
+    assert.deepEqual(block.slice(0, 300 * PIXELS), await plane.generate(256, { seed: 1 }));
+    break;
+  }
+});
+
+test("generate can verify, too", async () => {
+  const { images } = await plane.generateVerified(3, { digit: 8, seed: 7 });
+  assert.deepEqual(await plane.generate(3, { digit: 8, seed: 7, verify: true }), images);
+});
+
 test("checks the arguments of a stream at once", () => {
   assert.throws(() => plane.stream(0), { code: "invalid-count" });
 });

@@ -65,13 +65,15 @@ const TYPES = {
   ".webmanifest": "application/manifest+json",
 };
 
-/** Serve a folder on this machine. `stop` refuses all requests until `resume`. */
+/** Serve a folder on this machine. `stop` refuses all requests until `resume`; `replaced` has other contents by path. */
 export async function serveFolder(folder) {
   let stopped = false;
+  const replaced = {};
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname).slice(1) || "index.html";
     const file = new URL(path, folder);
-    const content = file.href.startsWith(folder.href) && (await readFile(file).catch(() => undefined));
+    const inside = file.href.startsWith(folder.href);
+    const content = replaced[path] ?? (inside && (await readFile(file).catch(() => undefined)));
     if (stopped) return request.socket.destroy();
     response.writeHead(content ? 200 : 404, { "content-type": TYPES[extname(path)] ?? "application/octet-stream" });
     response.end(content || "");
@@ -79,6 +81,7 @@ export async function serveFolder(folder) {
   await once(server.listen(0, "127.0.0.1"), "listening");
   return {
     url: new URL(`http://127.0.0.1:${server.address().port}/`),
+    replaced,
     stop: () => (stopped = true),
     resume: () => (stopped = false),
     close: () => server.close() && server.closeAllConnections(),

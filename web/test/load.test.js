@@ -122,3 +122,14 @@ for (const name of ["five", "__proto__", "verifier"]) {
     );
   });
 }
+
+test("opens the verifier again after a failure", async (context) => {
+  let broken = true;
+  const artifacts = await serve(context, async (path) => {
+    return path === "/verifier.onnx" && broken ? { status: 503, body: "" } : models()(path);
+  });
+  const generator = await load("vae", { artifacts, ort: node });
+  await assert.rejects(generator.generateVerified(1, { seed: 7 }), { code: "model-missing" });
+  broken = false;
+  assert.equal((await generator.generateVerified(1, { seed: 7 })).digits.length, 1);
+});

@@ -103,6 +103,12 @@ describe("packed package", () => {
     await assertDrawn(context, server.url);
   }
 
+  test("contains its license and no tests", () => {
+    const files = readdirSync(join(folder, "node_modules", "mnistgen")).sort();
+    const expected = ["LICENSE", "NOTICE", "README.md", "bundle", "models", "package.json", "src", "types"];
+    assert.deepEqual(files, expected);
+  });
+
   test("is typed", () => {
     const path = app("types", { "main.ts": APP, "wrong.ts": WRONG });
     const options = ["--strict", "--noEmit", "--target", "es2022", "--module", "esnext", "--lib", "es2023,dom"];

@@ -21,10 +21,10 @@ const OPTIONAL = /\/models\/seed\/\w+\.json$/;
 export class Browser {
   wrong = [];
 
-  async start(folder = DIST) {
+  async start() {
     [this.chromium, this.server] = await Promise.all([
       chromium.launch({ executablePath: CHROMIUM, args: FLAGS }),
-      serveFolder(folder),
+      serveFolder(DIST),
     ]);
     return this;
   }

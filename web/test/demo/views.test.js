@@ -147,8 +147,15 @@ describe("views", { skip }, () => {
     await addressEnds(page, "#latent?x=0.800&y=0.900");
     await settled(page);
     assertClose(await shown(), await at(0.8, 0.9));
+    const drawn = await page.locator(".rate").textContent();
+    await page.mouse.down(); // the digit follows a ring that never rests
+    for (let i = 0; (await page.locator(".rate").textContent()) === drawn; i++) {
+      assert.ok(i < 50);
+      await page.mouse.move(box.x + (i % 2 ? 0.3 : 0.4) * box.width, box.y + 0.5 * box.height);
+    }
+    await page.mouse.up();
     await page.getByLabel("x", { exact: true }).fill("0.5");
-    await addressEnds(page, "#latent?x=0.500&y=0.900");
+    await page.waitForFunction(() => location.hash.startsWith("#latent?x=0.500&y=0."));
     const manifold = await vae.manifold(16);
     const row = Array.from({ length: 16 }, (_, i) => [...image(manifold, i).subarray(14 * 28, 15 * 28)]).flat();
     assertClose((await inked(page, ".plane canvas"))[0].slice(14 * 16 * 28, 15 * 16 * 28), row);
