@@ -14,8 +14,8 @@ export const VIEWS = ["draw", "write", "latent", "morph", "compare", "verify"];
 /** Why the tests cannot run; false if they can. */
 export const skip = !CHROMIUM ? "needs Chromium" : !existsSync(DIST) ? "needs `npm run build`" : false;
 
-/** The page without models of the seed recipe asks for them once. */
-const OPTIONAL = /\/models\/seed\/\w+\.json$/;
+/** The page asks for models of the seed recipe, and Chromium for an icon of the list of licenses. */
+const OPTIONAL = /\/(models\/seed\/\w+\.json|favicon\.ico)$/;
 
 /** Chromium, a server, and what went wrong: errors on the console, and requests to other hosts. */
 export class Browser {
