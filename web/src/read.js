@@ -2,19 +2,25 @@
 
 import { ArtifactError } from "./errors.js";
 
+const CHECK = "Check the URL: many servers answer unknown addresses with their start page";
+/** Until version 8, Vite's development server moved scripts of packages away from the files beside them. */
+const EXCLUDE = 'Add optimizeDeps: { exclude: ["mnistgen"] } to vite.config.js';
+
 /**
  * Return the bytes at `url`.
  *
  * @param {URL} url
- * @param {import("./model.js").ReadOptions & { total?: number }} [options] `total` is the expected size in bytes.
+ * @param {import("./model.js").ReadOptions & { total?: number, missing?: string }} [options] `total` is the expected
+ *   size in bytes, `missing` the code of the error if there is no such file.
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function read(url, { onProgress, signal, total = 0 } = {}) {
-  const bytes = await fetchBytes(url, { onProgress, signal, total });
+export async function read(url, { onProgress, signal, total = 0, missing = "model-missing" } = {}) {
+  signal?.throwIfAborted();
+  const bytes = await fetchBytes(url, { onProgress, signal, total, missing });
   if (looksLikeHtml(bytes)) {
     throw new ArtifactError(`${url} is a web page instead of the expected file`, {
-      code: "model-missing",
-      remedy: "Check the URL: many servers answer unknown addresses with their start page",
+      code: missing,
+      remedy: url.pathname.includes("/.vite/deps/") ? EXCLUDE : CHECK,
     });
   }
   return bytes;
@@ -31,9 +37,9 @@ function looksLikeHtml(bytes) {
 
 /**
  * @param {URL} url
- * @param {import("./model.js").ReadOptions & { total: number }} options
+ * @param {import("./model.js").ReadOptions & { total: number, missing: string }} options
  */
-async function fetchBytes(url, { onProgress, signal, total }) {
+async function fetchBytes(url, { onProgress, signal, total, missing }) {
   try {
     if (url.protocol === "file:") return readFile(url);
     const response = await fetch(url, { signal });
@@ -44,7 +50,7 @@ async function fetchBytes(url, { onProgress, signal, total }) {
     signal?.throwIfAborted();
     const { code, cause, message } = /** @type {any} */ (error);
     throw new ArtifactError(`${url} cannot be read (${code ?? cause?.code ?? message})`, {
-      code: "model-missing",
+      code: missing,
       remedy: "Check the URL of the artifacts",
       cause: error,
     });

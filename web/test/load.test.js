@@ -1,6 +1,7 @@
 /** Models are fetched, checked and opened; hostile servers get one clear sentence. */
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 
 import { ArtifactError, InputError, load } from "../src/index.js";
@@ -52,12 +53,26 @@ const HTML = "\n<!DOCTYPE html><title>My app</title>";
 const FAULTS = {
   "a missing manifest": [
     { "manifest.json": () => ({ status: 404, body: "" }) },
-    "model-missing",
+    "manifest-missing",
     /manifest.json cannot be read \(HTTP 404\)/,
   ],
-  "a page instead of the manifest": [{ "manifest.json": () => HTML }, "model-missing", /manifest.json is a web page/],
+  "a page instead of the manifest": [
+    { "manifest.json": () => HTML },
+    "manifest-missing",
+    /manifest.json is a web page/,
+  ],
   "a damaged manifest": [{ "manifest.json": () => "{" }, "manifest-damaged", /not a manifest/],
   "an empty manifest": [{ "manifest.json": () => "null" }, "schema-unknown", /schema is undefined/],
+  "a manifest without models": [
+    { "manifest.json": () => '{"schema": "1.0", "models": null}' },
+    "manifest-damaged",
+    /lists no/,
+  ],
+  "a manifest with a model without file": [
+    { "manifest.json": () => '{"schema": "1.0", "models": {"vae": {"latent_size": 2, "classes": 0}}}' },
+    "manifest-damaged",
+    /incomplete/,
+  ],
   "a newer manifest": [{ "manifest.json": () => '{"schema": "2.0"}' }, "schema-unknown", /schema is 2.0; expected 1.x/],
   "a missing model": [
     { "vae.onnx": () => ({ status: 500, body: "" }) },
@@ -103,10 +118,15 @@ test("refuses a web page instead of WebAssembly", async () => {
   assert.match(output, /^runtime-damaged .*Pass the URL of ort-wasm-simd-threaded.wasm as `wasm`\.\n$/);
 });
 
+test("explains what Vite 7 and older need", async (context) => {
+  const url = new URL("node_modules/.vite/deps/vae.onnx", await serve(context, async () => ({ body: HTML })));
+  await assert.rejects(load({ ...vae, url }, { ort: node }), /Add optimizeDeps: \{ exclude: \["mnistgen"\] \}/);
+});
+
 for (const [options, code] of [
   [{}, "invalid-path"],
   [{ artifacts: "nowhere" }, "invalid-path"],
-  [{ artifacts: new URL("http://127.0.0.1:9/") }, "model-missing"],
+  [{ artifacts: new URL("http://127.0.0.1:9/") }, "manifest-missing"],
 ]) {
   test(`refuses the folder ${options.artifacts}`, async () => {
     await assert.rejects(load("vae", options), { code });
@@ -122,6 +142,42 @@ for (const name of ["five", "__proto__", "verifier"]) {
     );
   });
 }
+
+for (const model of [undefined, null, 5, {}, { ...vae, url: undefined }, { ...vae, latent_size: "2" }]) {
+  test(`refuses the model ${model && JSON.stringify(model)}`, async () => {
+    await assert.rejects(load(model), { name: "InputError", code: "unknown-model" });
+  });
+}
+
+for (const [options, code] of [
+  [null, "option-conflict"],
+  ["artifacts", "option-conflict"],
+  [{ wasms: "x" }, "option-conflict"],
+  [{ wasm: "no url" }, "invalid-path"],
+]) {
+  test(`refuses the options ${JSON.stringify(options)}`, async () => {
+    await assert.rejects(load(vae, options), { name: "InputError", code });
+  });
+}
+
+for (const [runtime, ort] of Object.entries({ "onnxruntime-web": undefined, "onnxruntime-node": node })) {
+  test(`says that ${runtime} refuses a model`, async () => {
+    const url = new URL("data:application/octet-stream,garbage");
+    const sha256 = createHash("sha256").update("garbage").digest("hex");
+    await assert.rejects(load({ ...vae, url, sha256 }, { ort }), { name: "ArtifactError", code: "model-refused" });
+  });
+}
+
+test("a model without verifier generates, and does not verify", async () => {
+  const generator = await load({ ...vae, verifier: undefined }, { ort: node });
+  assert.equal((await generator.generate(1)).length, 784);
+  await assert.rejects(generator.read(new Uint8Array(784)), { name: "ArtifactError", code: "verifier-missing" });
+  await generator.close();
+});
+
+test("reads no file when aborted", async () => {
+  await assert.rejects(load(vae, { signal: AbortSignal.abort() }), { name: "AbortError" });
+});
 
 test("opens the verifier again after a failure", async (context) => {
   let broken = true;
