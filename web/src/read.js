@@ -6,6 +6,9 @@ const CHECK = "Check the URL: many servers answer unknown addresses with their s
 /** Until version 8, Vite's development server moved scripts of packages away from the files beside them. */
 const EXCLUDE = 'Add optimizeDeps: { exclude: ["mnistgen"] } to vite.config.js';
 
+/** Bytes of a manifest at most, as in Python. */
+const MOST_MANIFEST_BYTES = 10_000_000;
+
 /**
  * Return the bytes at `url`.
  *
@@ -44,8 +47,9 @@ async function fetchBytes(url, { onProgress, signal, total, missing }) {
     if (url.protocol === "file:") return readFile(url);
     const response = await fetch(url, { signal });
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    if (!onProgress || !response.body) return new Uint8Array(await response.arrayBuffer());
-    return await collect(response.body, (loaded) => onProgress({ loaded, total, file: fileName(url) }));
+    if (!response.body) return new Uint8Array(await response.arrayBuffer());
+    const onLoaded = (/** @type {number} */ loaded) => onProgress?.({ loaded, total, file: fileName(url) });
+    return await collect(response.body, total || MOST_MANIFEST_BYTES, onLoaded);
   } catch (error) {
     signal?.throwIfAborted();
     const { code, cause, message } = /** @type {any} */ (error);
@@ -58,16 +62,23 @@ async function fetchBytes(url, { onProgress, signal, total, missing }) {
 }
 
 /**
+ * Return the bytes of a stream. One that does not end after `most` bytes is cut there: its hash or syntax is then wrong.
+ *
  * @param {ReadableStream<Uint8Array>} stream
+ * @param {number} most
  * @param {(loaded: number) => void} onLoaded
  */
-async function collect(stream, onLoaded) {
+async function collect(stream, most, onLoaded) {
   const parts = [];
   let loaded = 0;
   const reader = stream.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     parts.push(part.value);
     loaded += part.value.length;
+    if (loaded > most) {
+      await reader.cancel();
+      break;
+    }
     onLoaded(loaded);
   }
   return new Uint8Array(await new Blob(/** @type {BlobPart[]} */ (parts)).arrayBuffer());

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { test } from "node:test";
 
 import { ArtifactError, InputError, load } from "../src/index.js";
@@ -82,6 +84,11 @@ const FAULTS = {
   "a page instead of a model": [{ "vae.onnx": () => HTML }, "model-missing", /vae.onnx is a web page.*Check the URL/],
   "a truncated model": [
     { "vae.onnx": (body) => body.subarray(0, 1000) },
+    "model-hash-mismatch",
+    /vae.onnx does not match/,
+  ],
+  "a model that is too long": [
+    { "vae.onnx": (body) => Buffer.concat([body, Buffer.alloc(50_000_000)]) },
     "model-hash-mismatch",
     /vae.onnx does not match/,
   ],
@@ -188,4 +195,20 @@ test("opens the verifier again after a failure", async (context) => {
   await assert.rejects(generator.generateVerified(1, { seed: 7 }), { code: "model-missing" });
   broken = false;
   assert.equal((await generator.generateVerified(1, { seed: 7 })).digits.length, 1);
+});
+
+test("stops reading a file that does not end", async (context) => {
+  let sent = 0;
+  const server = createServer((request, response) => {
+    const send = () => {
+      while (!response.destroyed && response.write(Buffer.alloc(100_000))) sent += 100_000;
+    };
+    response.on("drain", send).on("error", () => {});
+    send();
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  context.after(() => server.closeAllConnections() ?? server.close());
+  const url = `http://127.0.0.1:${server.address().port}/vae.onnx`;
+  await assert.rejects(load({ ...vae, url }, { ort: node }), { code: "model-hash-mismatch" });
+  assert.ok(sent < 100 * vae.bytes);
 });
