@@ -113,6 +113,7 @@ def check_call(*call: str) -> None:
             | ["git", "clone", "--depth", "1"]
             | ["tk_pad"]
             | ["npm", "pack", "./web"]
+            | ["npm", "publish", "./mnistgen-0.1.0.tgz"]
             | ["npm", "install", "./mnistgen-0.1.0.tgz", *_]
             | ["model_signing", "sign" | "verify", *_]
         ):

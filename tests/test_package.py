@@ -1,6 +1,7 @@
 """The archives have the right files and metadata, and the wheel works in a separate environment without PyTorch."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -44,6 +45,13 @@ def test_wheel_contents(wheel):
     licenses = {name.rpartition("/")[2] for name in names if "/licenses/" in name}
     assert licenses == {"LICENSE", "NOTICE"}
     assert not [name for name in names if name.endswith((".safetensors", ".pt"))]
+
+
+def test_npm_package_has_the_same_version():
+    web = ROOT / "web"
+    versions = [json.loads((web / name).read_text())["version"] for name in ("package.json", "package-lock.json")]
+    assert versions == [mnistgen.__version__] * 2
+    assert f"mnistgen-{mnistgen.__version__}.tgz" in (web / "README.md").read_text()
 
 
 def test_metadata_has_only_absolute_links(wheel):

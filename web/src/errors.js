@@ -19,6 +19,9 @@ export class MnistgenError extends Error {
       { cause },
     );
     this.name = new.target.name;
+    this.problem = problem;
+    /** Empty if a valid value is all that is needed. */
+    this.remedy = remedy;
     /** Name of the problem in kebab-case. Programs should test this instead of the message. */
     this.code = code;
   }
@@ -30,7 +33,10 @@ export class InputError extends MnistgenError {}
 /** A model file or the manifest is missing, damaged, or has a schema that this version cannot read. */
 export class ArtifactError extends MnistgenError {}
 
-/** ONNX Runtime cannot start or run. */
+/** ONNX Runtime is not installed, or cannot start. */
+export class MissingPackageError extends MnistgenError {}
+
+/** ONNX Runtime fails during a run. */
 export class DeviceError extends MnistgenError {}
 
 /** An image was not legible after the maximum number of attempts; no images are returned. */

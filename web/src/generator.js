@@ -1,39 +1,39 @@
 /** The generator of digits: each public method validates, then delegates. */
 
 import { levels, PIXELS, runChunks } from "./engine.js";
-import { ArtifactError, InputError } from "./errors.js";
+import { InputError } from "./errors.js";
 import { latentGrid } from "./interpolation.js";
-import { readVerified } from "./model.js";
-import { grid, imageCount, Picture } from "./picture.js";
+import { checkImages, columnCount, grid, Picture } from "./picture.js";
 import { part, range, Request, unconditional } from "./request.js";
-import { Session } from "./runtime.js";
-import { checkText, digitsOf, layOut, SIDE } from "./text.js";
-import { count, digitList, matrix } from "./validation.js";
-import { illegible, MOST_ATTEMPTS, reading } from "./verify.js";
+import { checkText, digitsOf, layOut } from "./text.js";
+import { checkOptions, count, digitList, matrix } from "./validation.js";
+import { drawVerified, Verifier } from "./verify.js";
 import { manifoldSide, walkInputs, walkRequest } from "./walk.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./request.js").ImageOptions & { signal?: AbortSignal }} GenerateOptions */
 /** @typedef {import("./request.js").Inputs} Inputs */
 
+const SERIES = ["seed", "start", "signal"];
+const IMAGES = ["digit", ...SERIES];
+
 /** A model that generates digits, created by `load`. */
 export class Generator {
-  #ort;
   #session;
-  /** @type {Promise<Session> | undefined} */
   #verifier;
-  #closed = false;
+  /** @type {Promise<void> | undefined} */
+  #closing;
   /** @type {Set<Promise<unknown>>} */
   #running = new Set();
 
   /**
    * @param {import("./runtime.js").Ort} ort
    * @param {Model} model
-   * @param {Session} session
+   * @param {import("./runtime.js").Session} session
    */
   constructor(ort, model, session) {
-    this.#ort = ort;
     this.#session = session;
+    this.#verifier = new Verifier(ort, model);
     /** Facts about the model. */
     this.model = model;
   }
@@ -45,9 +45,10 @@ export class Generator {
    * @param {GenerateOptions & { verify?: boolean }} [options] `verify` gives the images of `generateVerified`.
    * @returns {Promise<Uint8Array<ArrayBuffer>>} n × 28 × 28, row by row, ink 255.
    */
-  async generate(n = 1, { verify, ...options } = {}) {
-    this.#checkOpen();
-    if (verify) return (await this.generateVerified(n, options)).images;
+  async generate(n = 1, options = {}) {
+    this.#checkCall("generate", options, [...IMAGES, "verify"]);
+    const { verify, ...others } = options;
+    if (verify) return (await this.generateVerified(n, others)).images;
     return this.#track(this.#draw(new Request(this.model, n, options), options.signal));
   }
 
@@ -60,8 +61,9 @@ export class Generator {
    * @returns {Promise<import("./verify.js").Verified>}
    */
   async generateVerified(n = 1, options = {}) {
-    this.#checkOpen();
-    return this.#track(this.#drawVerified(new Request(this.model, n, options, true), options.signal));
+    this.#checkCall("generateVerified", options, IMAGES);
+    const request = new Request(this.model, n, options, true);
+    return this.#track(drawVerified(this.#session, this.#verifier, request, options.signal));
   }
 
   /**
@@ -72,7 +74,8 @@ export class Generator {
    */
   async read(images) {
     this.#checkOpen();
-    return this.#track(this.#read(images, imageCount(images)));
+    checkImages(images);
+    return this.#track(this.#verifier.read(images));
   }
 
   /**
@@ -83,7 +86,7 @@ export class Generator {
    * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void>} Blocks, each b × 28 × 28.
    */
   stream(n, options = {}) {
-    this.#checkOpen();
+    this.#checkCall("stream", options, IMAGES);
     return this.#blocks(new Request(this.model, n, options, false, Number.MAX_SAFE_INTEGER), options.signal);
   }
 
@@ -105,11 +108,14 @@ export class Generator {
    * @param {Omit<GenerateOptions, "digit"> & { n?: number, columns?: number, verify?: boolean }} [options] `verify`
    *   draws illegible digits again.
    */
-  async draw(digit, { n, columns, ...options } = {}) {
+  async draw(digit, options = {}) {
+    this.#checkCall("draw", options, ["n", "columns", "verify", ...SERIES]);
+    const { n, columns, ...others } = options;
+    columnCount(columns); // before drawing
     const given = digit === undefined ? undefined : digitList("digit", digit, 10);
     const total = count(n ?? given?.length ?? 1);
     const digits = given && Array.from({ length: total }, (_, i) => given[i % given.length]);
-    const { images, ...facts } = await this.#drawOrVerify(total, { ...options, digit: digits });
+    const { images, ...facts } = await this.#drawOrVerify(total, { ...others, digit: digits });
     return new Picture({ ...grid(images, { columns }), ...facts });
   }
 
@@ -120,6 +126,7 @@ export class Generator {
    * @param {Omit<GenerateOptions, "digit"> & { verify?: boolean }} [options] With `verify`, every model can write.
    */
   async text(text, options = {}) {
+    this.#checkCall("text", options, ["verify", ...SERIES]);
     const written = checkText(text);
     const digits = digitsOf(written);
     const { images, ...facts } = await this.#drawOrVerify(digits.length, { ...options, digit: digits });
@@ -167,7 +174,7 @@ export class Generator {
    *   `frames` holds length × 28 × 28 levels, ink 255; stop i is frame i · `options.frames`.
    */
   async walk(options = {}) {
-    this.#checkOpen();
+    this.#checkCall("walk", options, ["seeds", "digits", "frames", "loop", "signal"]);
     const walk = walkRequest(this.model, options);
     const inputs = walkInputs(this.model, walk);
     const drawn = levels(this.#session, walk.length, (at, size) => part(inputs, walk.length, at, size), options.signal);
@@ -182,27 +189,36 @@ export class Generator {
    * @param {{ signal?: AbortSignal }} [options]
    * @returns {Promise<Uint8Array<ArrayBuffer>>} side² × 28 × 28, ink 255, in rows from the top left.
    */
-  async manifold(side = 20, { signal } = {}) {
-    this.#checkOpen();
+  async manifold(side = 20, options = {}) {
+    this.#checkCall("manifold", options, ["signal"]);
     const across = manifoldSide(this.model, side);
     const inputs = { z: latentGrid(across) };
-    return this.#track(levels(this.#session, across ** 2, (at, size) => part(inputs, across ** 2, at, size), signal));
+    const n = across ** 2;
+    return this.#track(levels(this.#session, n, (at, size) => part(inputs, n, at, size), options.signal));
   }
 
   /** Free the memory after running calls have finished. Later calls throw an InputError. */
-  async close() {
-    if (this.#closed) return;
-    this.#closed = true;
+  close() {
+    return (this.#closing ??= this.#release());
+  }
+
+  async #release() {
     await Promise.allSettled(this.#running);
-    await this.#session.close();
-    await this.#verifier?.then(
-      (verifier) => verifier.close(),
-      () => {},
-    ); // its error was thrown where it was needed
+    await Promise.all([this.#session.close(), this.#verifier.close()]);
+  }
+
+  /**
+   * @param {string} call
+   * @param {object} options
+   * @param {string[]} names
+   */
+  #checkCall(call, options, names) {
+    this.#checkOpen();
+    checkOptions(call, options, names);
   }
 
   #checkOpen() {
-    if (!this.#closed) return;
+    if (!this.#closing) return;
     const remedy = "Load it again";
     throw new InputError(`The generator of the ${this.model.name} is closed`, { code: "generator-closed", remedy });
   }
@@ -213,7 +229,6 @@ export class Generator {
    */
   async #drawOrVerify(n, { verify, ...options }) {
     if (verify) return this.generateVerified(n, options);
-    this.#checkOpen();
     const request = new Request(this.model, n, options);
     const images = await this.#track(this.#draw(request, options.signal));
     return { images, digits: request.digitsAt(range(0, n)), seed: request.seed };
@@ -236,60 +251,7 @@ export class Generator {
    * @param {Request} request
    * @param {AbortSignal} [signal]
    */
-  async #drawVerified(request, signal) {
-    const images = new Uint8Array(request.n * PIXELS);
-    const [digits, attempts] = [Array(request.n).fill(0), Array(request.n).fill(0)];
-    let pending = range(0, request.n);
-    for (let attempt = 0; pending.length; attempt++) {
-      if (attempt === MOST_ATTEMPTS) throw illegible(request, pending[0]);
-      const drawn = await this.#attempt(request, pending, attempt, signal);
-      pending.forEach((position, i) => {
-        images.set(drawn.images.subarray(i * PIXELS, (i + 1) * PIXELS), position * PIXELS);
-        [digits[position], attempts[position]] = [drawn.readings[i].digit, attempt + 1];
-      });
-      pending = pending.filter((_, i) => !drawn.readings[i].legible);
-    }
-    return { images, digits, attempts, seed: request.seed };
-  }
-
-  /**
-   * @param {Request} request
-   * @param {AbortSignal} [signal]
-   */
   #draw(request, signal, first = 0, stop = request.n) {
     return levels(this.#session, stop - first, (at, size) => request.inputs(range(first + at, size)), signal);
-  }
-
-  /**
-   * @param {Request} request
-   * @param {number[]} positions
-   * @param {number} attempt
-   * @param {AbortSignal} [signal]
-   */
-  async #attempt(request, positions, attempt, signal) {
-    const inputs = (/** @type {number} */ at, /** @type {number} */ size) =>
-      request.inputs(positions.slice(at, at + size), attempt);
-    const images = await levels(this.#session, positions.length, inputs, signal);
-    const probabilities = await this.#read(images, positions.length);
-    return { images, readings: positions.map((position, i) => reading(probabilities, i, request.digitAt(position))) };
-  }
-
-  /**
-   * @param {Uint8Array} images
-   * @param {number} n
-   */
-  async #read(images, n) {
-    this.#verifier ??= this.#openVerifier();
-    this.#verifier.catch(() => (this.#verifier = undefined)); // so that another try is possible
-    const verifier = await this.#verifier;
-    return verifier.run(n, { image: Float32Array.from(images, (level) => level / 255) }, [1, SIDE, SIDE]);
-  }
-
-  async #openVerifier() {
-    const { verifier } = this.model;
-    const remedy = "Generate without verification";
-    if (!verifier)
-      throw new ArtifactError(`The ${this.model.name} has no verifier`, { code: "verifier-missing", remedy });
-    return Session.open(this.#ort, await readVerified(verifier, {}));
   }
 }

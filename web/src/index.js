@@ -11,11 +11,19 @@
  */
 
 import { Generator } from "./generator.js";
-import { findModel, readVerified } from "./model.js";
+import { checkModel, findModel, readVerified } from "./model.js";
 import { runtime, Session } from "./runtime.js";
+import { checkOptions } from "./validation.js";
 
 export { PIXELS } from "./engine.js";
-export { ArtifactError, DeviceError, IllegibleError, InputError, MnistgenError } from "./errors.js";
+export {
+  ArtifactError,
+  DeviceError,
+  IllegibleError,
+  InputError,
+  MissingPackageError,
+  MnistgenError,
+} from "./errors.js";
 export { Generator } from "./generator.js";
 export { normalQuantile } from "./interpolation.js";
 export { INDEX_END, SEED_END } from "./latents.js";
@@ -39,8 +47,10 @@ export { MOST_ATTEMPTS, THRESHOLD } from "./verify.js";
  *   export of a module such as "mnistgen/models/cgan".
  * @param {LoadOptions} [options]
  */
-export async function load(model, { artifacts, ort, wasm, onProgress, signal } = {}) {
-  const facts = typeof model === "string" ? await findModel(model, artifacts, { signal }) : model;
+export async function load(model, options = {}) {
+  checkOptions("load", options, ["artifacts", "ort", "wasm", "onProgress", "signal"]);
+  const { artifacts, ort, wasm, onProgress, signal } = options;
+  const facts = typeof model === "string" ? await findModel(model, artifacts, { signal }) : checkModel(model);
   const [bytes, engine] = await Promise.all([readVerified(facts, { onProgress, signal }), runtime(ort, wasm)]);
   return new Generator(engine, facts, await Session.open(engine, bytes));
 }

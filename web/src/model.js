@@ -3,7 +3,7 @@
 import { ArtifactError, InputError } from "./errors.js";
 import { read } from "./read.js";
 import { sha256 } from "./sha256.js";
-import { shown } from "./validation.js";
+import { shown, urlOf } from "./validation.js";
 
 const SCHEMA = "1";
 
@@ -40,8 +40,8 @@ const SCHEMA = "1";
 export async function findModel(name, artifacts, options) {
   const folder = folderUrl(artifacts);
   const url = new URL("manifest.json", folder);
-  const manifest = parse(await read(url, { ...options, onProgress: undefined }), url);
-  const { models = {}, verifier } = manifest;
+  const manifest = parse(await read(url, { ...options, onProgress: undefined, missing: "manifest-missing" }), url);
+  const { models, verifier } = manifest;
   if (!Object.hasOwn(models, name)) {
     const code = "unknown-model";
     throw new InputError(`model is ${shown(name)}; expected one of ${Object.keys(models).join(", ")}`, { code });
@@ -68,21 +68,36 @@ export async function readVerified(file, options) {
   return bytes;
 }
 
-/** @param {URL | string | undefined} artifacts */
+/**
+ * Return the facts of a model's module.
+ *
+ * @param {Model} model
+ */
+export function checkModel(model) {
+  if (isFile(model, "url") && typeof model.name === "string" && isModel(model)) return model;
+  const expected = 'expected a name, or the default export of a module such as "mnistgen/models/cgan"';
+  throw new InputError(`model is ${shown(model)}; ${expected}`, { code: "unknown-model" });
+}
+
+/** @param {unknown} artifacts */
 function folderUrl(artifacts) {
-  try {
-    const url = new URL(/** @type {string} */ (artifacts), globalThis.location?.href);
-    if (!url.pathname.endsWith("/")) url.pathname += "/";
-    return url;
-  } catch (error) {
-    const expected = "expected the URL of the folder that contains manifest.json";
-    const remedy = 'Or import a model, such as "mnistgen/models/cgan"';
-    throw new InputError(`artifacts is ${shown(artifacts)}; ${expected}`, {
-      code: "invalid-path",
-      remedy,
-      cause: error,
-    });
-  }
+  const remedy = 'Or import a model, such as "mnistgen/models/cgan"';
+  const url = urlOf("artifacts", artifacts, "the URL of the folder that contains manifest.json", remedy);
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url;
+}
+
+/**
+ * @param {any} entry
+ * @param {string} address Name of the field that says where the file is.
+ */
+function isFile(entry, address) {
+  return Boolean(entry?.[address]) && typeof entry.sha256 === "string";
+}
+
+/** @param {any} entry */
+function isModel({ latent_size: size, classes }) {
+  return Number.isInteger(size) && size > 0 && Number.isInteger(classes) && classes >= 0;
 }
 
 /**
@@ -103,6 +118,12 @@ function parse(bytes, url) {
       code: "schema-unknown",
       remedy,
     });
+  }
+  const { models, verifier } = manifest;
+  const listed = Object.values(models ?? {});
+  const complete = listed.length && listed.every((entry) => isFile(entry, "file") && isModel(entry));
+  if (!complete || (verifier && !isFile(verifier, "file"))) {
+    throw new ArtifactError(`${url} lists no models, or incomplete ones`, { code: "manifest-damaged" });
   }
   return manifest;
 }

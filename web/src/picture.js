@@ -5,7 +5,7 @@ import { encode } from "fast-png";
 import { PIXELS } from "./engine.js";
 import { InputError } from "./errors.js";
 import { SIDE } from "./text.js";
-import { count, shown, whole } from "./validation.js";
+import { checkOptions, MOST_IMAGES, shown, whole } from "./validation.js";
 
 /** Side of an enlarged picture at most, in pixels; browsers cannot show larger ones. */
 const LONGEST = 16384;
@@ -55,8 +55,9 @@ export class Picture {
    * @returns {Uint8Array<ArrayBuffer>}
    */
   toPng(style = {}) {
-    if (style.color || style.paper) return file(encode({ ...this.#rgba(style), channels: 4 }));
-    return file(encode({ ...enlarged(this, scaleOf(style, this)), channels: 1 }));
+    const scale = scaleOf(style, this);
+    const colored = style.color !== undefined || style.paper !== undefined;
+    return file(encode(colored ? { ...this.#rgba(style), channels: 4 } : { ...enlarged(this, scale), channels: 1 }));
   }
 
   /**
@@ -65,9 +66,11 @@ export class Picture {
    * @param {"image/png" | "image/svg+xml"} [type]
    * @param {Style} [style]
    */
-  toBlob(type = "image/png", style) {
-    const content = type === "image/svg+xml" ? this.toSvg(style) : this.toPng(style);
-    return Promise.resolve(new Blob([content], { type }));
+  async toBlob(type = "image/png", style) {
+    if (type === "image/png") return new Blob([this.toPng(style)], { type });
+    if (type === "image/svg+xml") return new Blob([this.toSvg(style)], { type });
+    const problem = `type is ${shown(type)}; expected "image/png" or "image/svg+xml"`;
+    throw new InputError(problem, { code: "unknown-format" });
   }
 
   /**
@@ -86,9 +89,9 @@ export class Picture {
    * @param {Style} [style]
    */
   toSvg(style = {}) {
-    const { color = "#ffffff", paper = "#000000" } = style;
-    rgb("color", color);
     const scale = scaleOf(style, this);
+    const { color = "#ffffff", paper = "#000000" } = style;
+    hex("color", color);
     const { width, height } = this;
     const size = `width="${width * scale}" height="${height * scale}" viewBox="0 0 ${width} ${height}"`;
     const ground = paper === "none" ? "" : `<rect width="${width}" height="${height}" fill="${hex("paper", paper)}"/>`;
@@ -119,10 +122,11 @@ export class Picture {
  * @param {Uint8Array} images n × 28 × 28, ink 255.
  * @param {{ columns?: number }} [options] Digits per row, 10 by default.
  */
-export function grid(images, { columns = 10 } = {}) {
-  const n = imageCount(images);
-  const [across, down] = [Math.min(n, count(columns, "columns")), Math.ceil(n / Math.min(n, columns))];
-  const [width, height] = [across * SIDE, down * SIDE];
+export function grid(images, options = {}) {
+  checkOptions("grid", options, ["columns"]);
+  const n = checkImages(images);
+  const across = Math.min(n, columnCount(options.columns));
+  const [width, height] = [across * SIDE, Math.ceil(n / across) * SIDE];
   const pixels = new Uint8Array(width * height);
   for (let row = 0; row < n * SIDE; row++) {
     // rows of single images
@@ -138,18 +142,25 @@ export function grid(images, { columns = 10 } = {}) {
  *
  * @param {Uint8Array} images
  */
-export function imageCount(images) {
-  const n = images?.length / PIXELS;
-  if (Number.isInteger(n) && n) return n;
-  const problem = `images has ${shown(images?.length)} pixels; expected a positive multiple of ${PIXELS}`;
+export function checkImages(images) {
+  const bytes = ArrayBuffer.isView(images) && images.BYTES_PER_ELEMENT === 1 ? images.length : 0;
+  if (bytes && bytes % PIXELS === 0) return bytes / PIXELS;
+  const problem = `images has ${bytes || "no"} bytes; expected a Uint8Array of n × ${PIXELS}`;
   throw new InputError(problem, { code: "invalid-image" });
+}
+
+/** @param {unknown} columns */
+export function columnCount(columns = 10) {
+  return Number(whole("columns", columns, BigInt(MOST_IMAGES) + 1n, { code: "invalid-layout", min: 1n }));
 }
 
 /**
  * @param {Style} style
  * @param {Picture} picture
  */
-function scaleOf({ scale = 8 }, { width, height }) {
+function scaleOf(style, { width, height }) {
+  checkOptions("a style", style, ["scale", "color", "paper"]);
+  const { scale = 8 } = style;
   const factor = Number(whole("scale", scale, 65n, { code: "invalid-layout", min: 1n }));
   if (factor * Math.max(width, height) > LONGEST) {
     const size = `${width * factor} × ${height * factor} pixels`;
@@ -204,7 +215,7 @@ function rgb(what, color) {
  * @param {string} color
  */
 function hex(what, color) {
-  if (/^#[0-9a-f]{6}$/i.test(color)) return color;
+  if (typeof color === "string" && /^#[0-9a-f]{6}$/i.test(color)) return color;
   throw new InputError(`${what} is ${shown(color)}; expected a color such as "#1e90ff"`, { code: "invalid-style" });
 }
 

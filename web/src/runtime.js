@@ -1,6 +1,7 @@
 /** ONNX Runtime: import it, open sessions, and queue their runs. */
 
-import { DeviceError } from "./errors.js";
+import { ArtifactError, DeviceError, MissingPackageError } from "./errors.js";
+import { urlOf } from "./validation.js";
 
 /** @typedef {typeof import("onnxruntime-web")} Ort ONNX Runtime's module, or that of onnxruntime-node. */
 /** @typedef {import("onnxruntime-web").InferenceSession} InferenceSession */
@@ -18,7 +19,8 @@ export async function runtime(ort, wasm) {
     ort = /** @type {Ort} */ (await importRuntime());
     ort.env.wasm.numThreads = 1;
   }
-  if (wasm !== undefined) ort.env.wasm.wasmPaths = { wasm: new URL(wasm, globalThis.location?.href).href };
+  if (wasm !== undefined)
+    ort.env.wasm.wasmPaths = { wasm: urlOf("wasm", wasm, "the URL of ort-wasm-simd-threaded.wasm").href };
   return ort;
 }
 
@@ -27,7 +29,7 @@ async function importRuntime() {
     return await import("onnxruntime-web/wasm");
   } catch (error) {
     const remedy = "Run npm install onnxruntime-web";
-    throw new DeviceError("ONNX Runtime cannot be imported", { code: "runtime-missing", remedy, cause: error });
+    throw new MissingPackageError("ONNX Runtime cannot be imported", { code: "runtime-missing", remedy, cause: error });
   }
 }
 
@@ -35,16 +37,19 @@ async function importRuntime() {
 export class Session {
   #ort;
   #session;
+  #shape;
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
 
   /**
    * @param {Ort} ort
    * @param {InferenceSession} session
+   * @param {number[]} [shape] Shape of an input's row, if it is not flat.
    */
-  constructor(ort, session) {
+  constructor(ort, session, shape) {
     this.#ort = ort;
     this.#session = session;
+    this.#shape = shape;
   }
 
   /**
@@ -52,11 +57,12 @@ export class Session {
    *
    * @param {Ort} ort
    * @param {Uint8Array} bytes
+   * @param {number[]} [shape] Shape of an input's row, if it is not flat.
    */
-  static async open(ort, bytes) {
+  static async open(ort, bytes, shape) {
     const provider = /** @type {any} */ (ort.env.versions).node ? "cpu" : "wasm"; // in onnxruntime-node or -web
     try {
-      return new Session(ort, await ort.InferenceSession.create(bytes, { executionProviders: [provider] }));
+      return new Session(ort, await ort.InferenceSession.create(bytes, { executionProviders: [provider] }), shape);
     } catch (error) {
       throw openError(error);
     }
@@ -67,12 +73,11 @@ export class Session {
    *
    * @param {number} n Rows of each input.
    * @param {Record<string, Float32Array>} inputs Each n × width.
-   * @param {number[]} [shape] Shape of a row, if it is not flat.
    * @returns {Promise<Float32Array>} The output.
    */
-  run(n, inputs, shape) {
+  run(n, inputs) {
     const tensor = (/** @type {Float32Array} */ values) => {
-      return new this.#ort.Tensor("float32", values, [n, ...(shape ?? [values.length / n])]);
+      return new this.#ort.Tensor("float32", values, [n, ...(this.#shape ?? [values.length / n])]);
     };
     const feed = Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, tensor(values)]));
     const run = this.#last.then(() => this.#session.run(feed));
@@ -104,8 +109,16 @@ function runError(error) {
 /** @param {unknown} error */
 function openError(error) {
   const message = error instanceof Error ? error.message : String(error);
+  if (!/backend|wasm/i.test(message)) {
+    const remedy = "Use a newer ONNX Runtime, or another model";
+    return new ArtifactError(`ONNX Runtime refuses the model: ${message}`, {
+      code: "model-refused",
+      remedy,
+      cause: error,
+    });
+  }
   const html = /3c 21 64 6f|magic/i.test(message); // "<!do" where WebAssembly begins with "\0asm"
   const problem = html ? "The server sent a web page instead of WebAssembly" : `ONNX Runtime cannot start: ${message}`;
   const remedy = "Pass the URL of ort-wasm-simd-threaded.wasm as `wasm`";
-  return new DeviceError(problem, { code: "runtime-damaged", remedy, cause: error });
+  return new MissingPackageError(problem, { code: "runtime-damaged", remedy, cause: error });
 }

@@ -37,13 +37,55 @@ function toBigInt(value) {
 }
 
 /**
+ * Check that options have known names only. A misspelled option would have no effect.
+ *
+ * @param {string} call
+ * @param {unknown} options
+ * @param {string[]} names
+ */
+export function checkOptions(call, options, names) {
+  const expected = `expected an object with any of ${names.join(", ")}`;
+  const code = "option-conflict";
+  if (typeof options !== "object" || options === null) {
+    throw new InputError(`The options of ${call} are ${shown(options)}; ${expected}`, { code });
+  }
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new InputError(`${call} has no option ${shown(unknown)}; ${expected}`, { code });
+}
+
+/**
+ * Return a URL; strings are relative to the page.
+ *
+ * @param {string} what Name of the argument.
+ * @param {unknown} value
+ * @param {string} expected
+ * @param {string} [remedy]
+ */
+export function urlOf(what, value, expected, remedy) {
+  try {
+    return new URL(/** @type {string} */ (value), globalThis.location?.href);
+  } catch (cause) {
+    throw new InputError(`${what} is ${shown(value)}; expected ${expected}`, { code: "invalid-path", remedy, cause });
+  }
+}
+
+/**
  * Show a value in an error message, shortened.
  *
  * @param {unknown} value
  */
 export function shown(value) {
-  const text = typeof value === "string" ? JSON.stringify(value) : Array.isArray(value) ? `[${value}]` : String(value);
+  const text = typeof value === "string" ? JSON.stringify(value) : textOf(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** @param {unknown} value */
+function textOf(value) {
+  try {
+    return Array.isArray(value) ? `[${value}]` : String(value);
+  } catch {
+    return `of type ${typeof value}`; // an object without toString, or an array of symbols
+  }
 }
 
 /**
@@ -104,8 +146,8 @@ export function digitList(what, digits, classes) {
 export function matrix(what, rows, width, code) {
   const parts = Array.isArray(rows) && rows.every((row) => typeof row === "object" && row?.length === width);
   const flat = parts ? rows.flatMap((row) => Array.from(row)) : rows;
-  const values =
-    Array.isArray(flat) || ArrayBuffer.isView(flat) ? Float32Array.from(/** @type {any} */ (flat)) : undefined;
+  const numbers = Array.isArray(flat) || ArrayBuffer.isView(flat) ? Array.from(/** @type {any} */ (flat)) : undefined;
+  const values = numbers && Float32Array.from(numbers, (value) => (typeof value === "number" ? value : NaN));
   if (!values?.length || values.length % width) {
     throw new InputError(`${what} has ${values?.length ?? "no"} values; expected a positive multiple of ${width}`, {
       code,

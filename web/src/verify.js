@@ -5,7 +5,12 @@
  * verified image depends only on its seed, index and digit.
  */
 
-import { IllegibleError } from "./errors.js";
+import { levels, PIXELS, runChunks } from "./engine.js";
+import { ArtifactError, IllegibleError } from "./errors.js";
+import { readVerified } from "./model.js";
+import { range } from "./request.js";
+import { Session } from "./runtime.js";
+import { SIDE } from "./text.js";
 
 /** Probability of the requested digit from which an image is accepted. */
 export const THRESHOLD = 0.9995;
@@ -21,6 +26,97 @@ const CLASSES = 10;
  * @property {bigint} seed Seed of the images, also if it was random.
  */
 
+/** The classifier of a model, opened when it is first needed. */
+export class Verifier {
+  #ort;
+  #model;
+  /** @type {Promise<Session> | undefined} */
+  #session;
+
+  /**
+   * @param {import("./runtime.js").Ort} ort
+   * @param {import("./model.js").Model} model
+   */
+  constructor(ort, model) {
+    this.#ort = ort;
+    this.#model = model;
+  }
+
+  /**
+   * Return the probability of each digit, n × 10.
+   *
+   * @param {Uint8Array} images n × 28 × 28, ink 255.
+   * @param {AbortSignal} [signal]
+   */
+  async read(images, signal) {
+    const session = await (this.#session ??= this.#open());
+    const n = images.length / PIXELS;
+    const probabilities = new Float32Array(n * CLASSES);
+    const inputs = (/** @type {number} */ at, /** @type {number} */ size) => ({
+      image: Float32Array.from(images.subarray(at * PIXELS, (at + size) * PIXELS), (level) => level / 255),
+    });
+    await runChunks(session, n, inputs, (ten, at) => probabilities.set(ten, at * CLASSES), signal);
+    return probabilities;
+  }
+
+  async close() {
+    const session = await this.#session?.catch(() => undefined); // its error was thrown where it was needed
+    await session?.close();
+  }
+
+  async #open() {
+    try {
+      const { name, verifier } = this.#model;
+      if (verifier) return await Session.open(this.#ort, await readVerified(verifier, {}), [1, SIDE, SIDE]);
+      const remedy = "Generate without verification";
+      throw new ArtifactError(`The ${name} has no verifier`, { code: "verifier-missing", remedy });
+    } catch (error) {
+      this.#session = undefined; // so that another try is possible
+      throw error;
+    }
+  }
+}
+
+/**
+ * Draw the images of a request until the verifier reads each as its digit.
+ *
+ * @param {Session} session
+ * @param {Verifier} verifier
+ * @param {import("./request.js").Request} request
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Verified>}
+ */
+export async function drawVerified(session, verifier, request, signal) {
+  const images = new Uint8Array(request.n * PIXELS);
+  const [digits, attempts] = [Array(request.n).fill(0), Array(request.n).fill(0)];
+  let pending = range(0, request.n);
+  for (let attempt = 0; pending.length; attempt++) {
+    if (attempt === MOST_ATTEMPTS) throw illegible(request, pending[0]);
+    const drawn = await drawAttempt(session, request, pending, attempt, signal);
+    const probabilities = await verifier.read(drawn, signal);
+    pending = pending.filter((position, i) => {
+      const { digit, legible } = reading(probabilities, i, request.digitAt(position));
+      images.set(drawn.subarray(i * PIXELS, (i + 1) * PIXELS), position * PIXELS);
+      [digits[position], attempts[position]] = [digit, attempt + 1];
+      return !legible;
+    });
+  }
+  return { images, digits, attempts, seed: request.seed };
+}
+
+/**
+ * @param {Session} session
+ * @param {import("./request.js").Request} request
+ * @param {number[]} positions
+ * @param {number} attempt
+ * @param {AbortSignal} [signal]
+ */
+function drawAttempt(session, request, positions, attempt, signal) {
+  const inputs = (/** @type {number} */ at, /** @type {number} */ size) =>
+    request.inputs(positions.slice(at, at + size), attempt);
+  return levels(session, positions.length, inputs, signal);
+}
+
 /**
  * Return the digit that a row of probabilities shows, and whether it is legible.
  *
@@ -28,7 +124,7 @@ const CLASSES = 10;
  * @param {number} row
  * @param {number | undefined} requested
  */
-export function reading(probabilities, row, requested) {
+function reading(probabilities, row, requested) {
   const ten = [...probabilities.subarray(row * CLASSES, (row + 1) * CLASSES)];
   const digit = requested ?? ten.indexOf(Math.max(...ten));
   return { digit, legible: ten[digit] >= Math.fround(THRESHOLD) };
@@ -38,7 +134,7 @@ export function reading(probabilities, row, requested) {
  * @param {import("./request.js").Request} request
  * @param {number} position
  */
-export function illegible(request, position) {
+function illegible(request, position) {
   const digit = request.digitAt(position) ?? "any digit";
   const image = `Image ${request.start + BigInt(position)} of seed ${request.seed}`;
   const problem = `${image} was not read as ${digit} in ${MOST_ATTEMPTS} attempts by the ${request.model.name}`;

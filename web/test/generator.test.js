@@ -89,6 +89,46 @@ test("stops when aborted", async () => {
   await assert.rejects(conditional.generate(100_000, { seed: 1, signal: controller.signal }), { name: "AbortError" });
 });
 
+test("verification pauses, and stops when aborted", async () => {
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 200);
+  const { signal } = controller;
+  await assert.rejects(plane.generateVerified(100_000, { seed: 1, signal }), { name: "AbortError" });
+});
+
+test("a stream stops when aborted", async () => {
+  const controller = new AbortController();
+  const stream = plane.stream(1e6, { seed: 1, signal: controller.signal });
+  await stream.next();
+  controller.abort();
+  await assert.rejects(stream.next(), { name: "AbortError" });
+});
+
+test("a stream of a closed generator ends with an error", async () => {
+  const gen = await load(vae, { ort: node });
+  const stream = gen.stream(1000);
+  await stream.next();
+  await gen.close();
+  await assert.rejects(stream.next(), { code: "generator-closed" });
+});
+
+test("each call of close waits for running calls", async () => {
+  const gen = await load(vae, { ort: node });
+  let ended = false;
+  const running = gen.generate(500).then(() => (ended = true));
+  gen.close();
+  await gen.close();
+  assert.ok(ended);
+  await running;
+});
+
+test("errors say what to do, as in Python", async () => {
+  await assert.rejects(plane.generate(1, { digit: 3 }), {
+    problem: "The vae is unconditional",
+    remedy: "Use the cgan to choose a digit, or generateVerified with any model",
+  });
+});
+
 test("a closed generator refuses calls", async () => {
   const gen = await load(vae, { ort: node });
   const running = gen.generate(20);
@@ -118,7 +158,18 @@ for (const [call, code] of [
   [(gen) => gen.walk({ frames: 1e6 }), "invalid-count"],
   [(gen) => gen.text("1".repeat(2000)), "invalid-text"],
   [(gen) => gen.text(null), "invalid-text"],
-  [(gen) => gen.draw(5, { columns: 0 }), "invalid-count"],
+  [(gen) => gen.draw(5, { columns: 0 }), "invalid-layout"],
+  [(gen) => gen.generate(1, null), "option-conflict"],
+  [(gen) => gen.generate(1, { digits: 5 }), "option-conflict"],
+  [(gen) => gen.text("5", { digit: 5 }), "option-conflict"],
+  [(gen) => gen.walk(null), "option-conflict"],
+  [(gen) => gen.draw(null), "invalid-digit"],
+  [(gen) => gen.generate(1, { digit: null }), "invalid-digit"],
+  [(gen) => gen.generate(1, { seed: [Symbol("s")] }), "invalid-seed"],
+  [(gen) => gen.generate(1, { seed: Object.create(null) }), "invalid-seed"],
+  [(gen) => gen.decode([1n]), "invalid-latent"],
+  [(gen) => gen.read(Array(784).fill(0)), "invalid-image"],
+  [(gen) => gen.read(new Float32Array(784)), "invalid-image"],
   [(gen) => gen.read(new Uint8Array(10)), "invalid-image"],
 ]) {
   test(`refuses ${String(call).slice(9)}`, async () => {

@@ -58,6 +58,10 @@ test("blobs have a media type", async () => {
   assert.match(await svg.text(), /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" width="448"/);
 });
 
+test("refuses blobs of another type", async () => {
+  await assert.rejects(picture.toBlob("image/jpeg"), { code: "unknown-format" });
+});
+
 test("an SVG covers each inked pixel once", () => {
   const rects = [...picture.toSvg().matchAll(/<rect x="\d+" y="\d+" width="(\d+)" height="1"/g)];
   const inked = picture.pixels.filter((level) => level > 0).length;
@@ -71,6 +75,10 @@ for (const [style, code] of [
   [{ scale: 0 }, "invalid-layout"],
   [{ scale: 65 }, "invalid-layout"],
   [{ color: "red" }, "invalid-style"],
+  [{ color: "" }, "invalid-style"],
+  [{ color: ["#ffffff"] }, "invalid-style"],
+  [{ colour: "#ffffff" }, "option-conflict"],
+  [null, "option-conflict"],
   [{ paper: '"/><script>' }, "invalid-style"],
 ]) {
   test(`refuses ${JSON.stringify(style)}`, () => {
