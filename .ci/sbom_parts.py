@@ -13,7 +13,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 ROOT = Path(__file__).parents[1]
 MANIFEST = ROOT / "artifacts" / "manifest.json"
-PAGE_LICENSES = ROOT / "web" / "dist" / "licenses.md"
+PAGE_LICENSES = ROOT / "web" / "dist" / "licenses.txt"
 MNIST = {
     "type": "dataset",
     "name": "MNIST",

@@ -23,7 +23,7 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    license: { fileName: "licenses.md" },
+    license: { fileName: "licenses.txt" },
   },
   plugins: [
     { name: "mnistgen", apply: "build", transformIndexHtml: { order: "post", handler: preload }, closeBundle: finish },

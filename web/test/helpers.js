@@ -58,7 +58,7 @@ const TYPES = {
   ".html": "text/html",
   ".js": "text/javascript",
   ".json": "application/json",
-  ".md": "text/plain",
+  ".txt": "text/plain",
   ".mjs": "text/javascript",
   ".png": "image/png",
   ".svg": "image/svg+xml",
