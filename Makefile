@@ -79,6 +79,7 @@ examples: $(VENV)/test-ready  ## Install what the examples need, and test them (
 
 web: web/node_modules/ready $(SEED)/manifest.json  ## Build and test the npm package and the demo page (Node.js, Chromium)
 	npm --prefix web run build
+	npm --prefix web run lint
 	npm --prefix web test
 
 # To also upgrade the packages that constraints.txt does not list: make lock UPGRADE=--upgrade
