@@ -198,7 +198,9 @@ def test_options_in_prose_exist():
     pytest.importorskip("torch")
     commands = [COMMANDS["mnistgen"].get_command(None, name) for name in group.COMMANDS]
     commands += [main_of(module) for module in DEVELOPER_MODULES]
-    known = {"--help"} | {option for command in commands for part in command.params for option in part.opts}
+    known = {"--help"} | {
+        option for command in commands for part in command.params for option in (*part.opts, *part.secondary_opts)
+    }
     named = {span.split()[0] for page in PAGES for span in spans(page) if span.startswith("--")}
     assert len(named) > 20
     assert named - known == set()
