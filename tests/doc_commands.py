@@ -101,7 +101,9 @@ def check_call(*call: str) -> None:
             text = (ROOT / script).read_text()
             assert all(f"  {option} " in text for option in options if option.startswith("--")), options
         case ["curl", *_, address]:
-            assert address.startswith("http://127.0.0.1:8029/v1/"), address  # of `mnistgen serve`
+            assert address.startswith(("http://127.0.0.1:8029/v1/", "http://127.0.0.1:8029/v2/")), (
+                address
+            )  # of `mnistgen serve`
         case ["npm", "ci", "--prefix", path] | ["git", "checkout", path]:
             assert (ROOT / path).exists(), path
             assert call[0] == "git" or (ROOT / path / "package-lock.json").is_file(), path

@@ -61,9 +61,9 @@ class Running:
     def get(self, path, **headers):
         return self.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
-    def post(self, content, kind="application/json"):
+    def post(self, content, kind="application/json", path="/v1/generate"):
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        return self.request("POST", "/v1/generate", body, {"Content-Type": kind})
+        return self.request("POST", path, body, {"Content-Type": kind})
 
     def stop(self):
         self._server.should_exit = True

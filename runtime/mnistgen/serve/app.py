@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mnistgen.errors import MnistgenError
-from mnistgen.serve import generate, page, routes
+from mnistgen.serve import generate, page, routes, v2
 from mnistgen.serve.middleware import Frame
 from mnistgen.serve.openapi import document
 from mnistgen.serve.problems import on_error, on_http_error
@@ -40,7 +40,7 @@ def build(service: Service, artifacts: Path) -> Any:
             )
         )
     app = Starlette(
-        routes=_routes(service),
+        routes=_routes(service, files),
         middleware=middleware,
         exception_handlers={MnistgenError: on_error, HTTPException: on_http_error},
     )
@@ -49,7 +49,7 @@ def build(service: Service, artifacts: Path) -> Any:
     return app
 
 
-def _routes(service: Service) -> list[Any]:
+def _routes(service: Service, files: dict[str, Path]) -> list[Any]:
     openapi = document([model.name for model in service.models])
 
     async def describe(request: Any) -> Response:
@@ -65,5 +65,6 @@ def _routes(service: Service) -> list[Any]:
         Route("/healthz", routes.health),
         Route("/readyz", routes.ready),
         Route("/openapi.json", describe),
-        Route("/{path:path}", page.page),
+        *v2.routes(),
+        *(Route(path, page.page) for path in {"/": None, **files}),
     ]

@@ -21,6 +21,7 @@ ENCODINGS = ("base64", "lists")
 
 async def generate(request: Any) -> Response:
     """Answer POST /v1/generate."""
+    parameters.check_is_json(request)
     given = await parameters.body(request, KEYS)
     format = parameters.choice("format", given.get("format", "json"), FORMATS)
     encoding = parameters.choice("encoding", given.get("encoding", "base64"), ENCODINGS)

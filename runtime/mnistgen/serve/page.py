@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from mnistgen import __version__, demo
 from mnistgen.errors import ArtifactError
-from mnistgen.serve.problems import problem
 
 
 def files(artifacts: Path) -> dict[str, Path]:
@@ -22,9 +22,9 @@ async def page(request: Any) -> Response:
     """Answer with a file of the page; without the page, / lists where to start."""
     path = request.url.path
     file = request.app.state.files.get(path)
-    if file is not None and file.is_file():
-        return FileResponse(file, media_type=demo.media_type(file), headers={"Cache-Control": "no-cache"})
-    if path == "/":
+    if file is None:  # then only / is routed here
         content = {"mnistgen": __version__, "openapi": "/openapi.json", "example": "/v1/cgan/7/0.png?digit=5"}
         return JSONResponse(content, headers={"Cache-Control": "no-cache"})
-    return problem(404, code="not-found", detail="There is no such address. /openapi.json lists all.")
+    if not file.is_file():  # removed since the start
+        raise HTTPException(404)
+    return FileResponse(file, media_type=demo.media_type(file), headers={"Cache-Control": "no-cache"})

@@ -99,19 +99,18 @@ def query(request: Any, known: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-async def body(request: Any, known: tuple[str, ...]) -> dict[str, Any]:
+async def body(request: Any, known: tuple[str, ...], most: int = MOST_BODY) -> dict[str, Any]:
     """Return the JSON object in the body.
+
+    Args:
+        request: The request.
+        known: Names of keys.
+        most: Maximum number of bytes.
 
     Raises:
         InputError: It is too large, no JSON object, or has a key that is not `known`.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise InputError("The body is not JSON", code="body-not-json", remedy="Send Content-Type: application/json")
-    content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > MOST_BODY:
-            raise InputError(f"The body is too large; expected at most {MOST_BODY} bytes", code="body-too-large")
+    content = await _read(request, most)
     try:
         found = json.loads(content, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -120,6 +119,21 @@ async def body(request: Any, known: tuple[str, ...]) -> dict[str, Any]:
         raise InputError("The body is not a JSON object", code="invalid-body")
     check_known(found, known)
     return found
+
+
+def check_is_json(request: Any) -> None:
+    """Raise InputError unless the body has the media type of JSON, which keeps forms of other pages out."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise InputError("The body is not JSON", code="body-not-json", remedy="Send Content-Type: application/json")
+
+
+async def _read(request: Any, most: int) -> bytes:
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > most:
+            raise InputError(f"The body is too large; expected at most {most:,} bytes", code="body-too-large")
+    return bytes(content)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def problem(status: int, *, code: str, detail: str, headers: dict[str, str] | No
         "status": status,
         "code": code,
         "detail": detail,
+        "error": detail,  # read by clients of the Open Inference Protocol
     }
     return Response(
         json.dumps(content),

@@ -46,7 +46,7 @@ def config_of(app: Any) -> uvicorn.Config:
         app,
         lifespan="off",
         ws="none",
-        log_level="warning",
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -6,6 +6,8 @@ HOST = "127.0.0.1"
 PORT = 8029
 MOST_BODY = 16 * 1024
 """Maximum bytes of a request's body."""
+MOST_TENSORS = 1024 * 1024
+"""Maximum bytes of a request's body with tensors."""
 MOST_COUNT = 400
 """Maximum number of digits in one response."""
 MOST_SCALE = 32
