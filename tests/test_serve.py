@@ -384,6 +384,21 @@ def test_page_is_served(tmp_path, monkeypatch, start):
     assert error_of(one.get("/models/REPORT.md")) == (404, "not-found")
 
 
+def test_metrics_are_labelled_by_route(running, start):
+    pytest.importorskip("prometheus_client", reason="needs the extra serve")
+    assert error_of(running.get("/metrics")) == (404, "not-found")
+    one = start(("vae",), metrics=True)
+    for path in ("/v1/vae/1/0.png", "/v1/vae/2/0.png", "/nope"):
+        one.get(path)
+    one.request("PUT", "/healthz")
+    text = one.get("/metrics")[2].decode()
+    route = 'route="/v1/{model}/{seed}/{index}.{format}"'
+    assert f'mnistgen_requests_total{{method="GET",{route},status="200"}} 2.0' in text
+    assert 'mnistgen_requests_total{method="GET",route="none",status="404"} 1.0' in text
+    assert 'method="other"' in text
+    assert "mnistgen_ready 1.0" in text
+
+
 def test_port_in_use(running):
     with pytest.raises(InputError) as caught:
         server.open_socket("127.0.0.1", running.port)

@@ -9,7 +9,7 @@ from mnistgen.cli import shared
 from mnistgen.errors import MissingPackageError, install_command
 from mnistgen.inference.cpu import usable_cores
 
-_PACKAGES = ("starlette", "uvicorn")
+_PACKAGES = ("starlette", "uvicorn", "prometheus_client")
 
 
 @click.command(context_settings=shared.SETTINGS)
@@ -30,6 +30,7 @@ _PACKAGES = ("starlette", "uvicorn")
 )
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="Origin of pages that may read responses.")
 @click.option("--access-log/--no-access-log", default=True, show_default=True, help="Log requests on stderr.")
+@click.option("--metrics", is_flag=True, help="Serve metrics for Prometheus at /metrics.")
 @shared.artifacts_option
 @shared.device_option
 def command(host: str, port: int, names: tuple[str, ...], workers: int | None, **options: Any) -> None:

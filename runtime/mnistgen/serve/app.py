@@ -25,9 +25,16 @@ def build(service: Service, artifacts: Path) -> Any:
         service: The models and limits.
         artifacts: Folder of the models, which the demo page loads.
     """
-    files = page.files(artifacts)
-    settings = service.settings
-    middleware = [Middleware(Frame, access_log=settings.access_log, pages=files)]
+    files, settings = page.files(artifacts), service.settings
+    listed, observe = _routes(service, files), None
+    if settings.metrics:
+        from mnistgen.serve.metrics import Metrics  # lazy: not every server is measured
+
+        metrics = Metrics(service)
+        listed.append(Route("/metrics", metrics.show))
+        metrics.name_routes(listed)
+        observe = metrics.observe
+    middleware = [Middleware(Frame, access_log=settings.access_log, pages=files, observe=observe)]
     if settings.origins:
         exposed = ["ETag", "Mnistgen-Seed", "X-Request-ID"]
         middleware.append(
@@ -40,7 +47,7 @@ def build(service: Service, artifacts: Path) -> Any:
             )
         )
     app = Starlette(
-        routes=_routes(service, files),
+        routes=listed,
         middleware=middleware,
         exception_handlers={MnistgenError: on_error, HTTPException: on_http_error},
     )

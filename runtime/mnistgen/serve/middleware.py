@@ -6,10 +6,12 @@ import secrets
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from mnistgen.serve.problems import problem
 
+Observe = Callable[[Any, int, float], None]
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _POLICY = b"default-src 'none'; frame-ancestors 'none'; style-src 'unsafe-inline'"
 _HEADERS = [
@@ -26,12 +28,14 @@ class Frame:
         app: The application.
         access_log: Whether to log each request on stderr, as a line of JSON.
         pages: Paths of the demo page, which states its own content security policy.
+        observe: Called after each request with its scope, status and seconds.
     """
 
-    def __init__(self, app: Any, access_log: bool, pages: dict[str, Any]):
+    def __init__(self, app: Any, access_log: bool, pages: dict[str, Any], observe: Observe | None = None):
         self._app = app
         self._access_log = access_log
         self._pages = pages
+        self._observe = observe
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
@@ -64,8 +68,11 @@ class Frame:
             )
         finally:
             _log_error(scope, seen["status"], identity)
+            seconds = time.perf_counter() - began
             if self._access_log:
-                _log(scope, seen, identity, time.perf_counter() - began)
+                _log(scope, seen, identity, seconds)
+            if self._observe:
+                self._observe(scope, seen["status"], seconds)
 
 
 def _request_id(scope: Any) -> bytes:

@@ -69,7 +69,7 @@ async def on_http_error(request: Any, error: Any) -> Response:
     return problem(404, code="not-found", detail="There is no such address. /openapi.json lists all.")
 
 
-async def on_error(request: Any, error: MnistgenError) -> Response:
+async def on_error(request: Any, error: Any) -> Response:
     """Return the response for an error that mnistgen foresees."""
     request.scope["mnistgen.error"] = error
     return problem_of(error)
