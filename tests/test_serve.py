@@ -399,6 +399,14 @@ def test_metrics_are_labelled_by_route(running, start):
     assert "mnistgen_ready 1.0" in text
 
 
+def test_responses_are_not_delayed():
+    """The sockets of connections inherit the protocol, on which TCP_NODELAY depends in asyncio."""
+    with server.open_socket("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.proto == socket.IPPROTO_TCP
+
+
 def test_port_in_use(running):
     with pytest.raises(InputError) as caught:
         server.open_socket("127.0.0.1", running.port)
