@@ -4,11 +4,7 @@ import json
 
 import numpy as np
 import pytest
-
-pytest.importorskip("starlette", reason="needs the extra serve")
-pytest.importorskip("uvicorn", reason="needs the extra serve")
-
-from test_serve import SHA256, Running, error_of
+from serve_helpers import SHA256, Running, error_of
 
 INFER = "/v2/models/cgan/infer"
 Z = np.linspace(-1, 1, 256, dtype=np.float32).reshape(2, 128)

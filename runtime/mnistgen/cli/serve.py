@@ -9,7 +9,7 @@ from mnistgen.cli import shared
 from mnistgen.errors import MissingPackageError, install_command
 from mnistgen.inference.cpu import usable_cores
 
-_PACKAGES = ("starlette", "uvicorn", "prometheus_client")
+_PACKAGES = ("starlette", "uvicorn", "httptools", "prometheus_client")
 
 
 @click.command(context_settings=shared.SETTINGS)

@@ -9,8 +9,12 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from mnistgen.serve.problems import problem
 
+_CLOSED = 499
+"""Status in the log of a request whose client hung up before its body was complete."""
 Observe = Callable[[Any, int, float], None]
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _POLICY = b"default-src 'none'; frame-ancestors 'none'; style-src 'unsafe-inline'"
@@ -59,6 +63,8 @@ class Frame:
 
         try:
             await self._app(scope, receive, note)
+        except ClientDisconnect:
+            seen["status"] = _CLOSED
         except Exception as error:
             scope["mnistgen.error"] = error
             if seen["status"]:

@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 
 from mnistgen.errors import InputError
+from mnistgen.serve.protocol import Protocol
 
 GRACE = 20
 """Seconds that running requests may take after the signal to stop."""
@@ -46,6 +47,7 @@ def config_of(app: Any) -> uvicorn.Config:
     """Return the configuration of a server of `app`."""
     return uvicorn.Config(
         app,
+        http=Protocol,
         lifespan="off",
         ws="none",
         log_level="error",
