@@ -1,7 +1,7 @@
 """Measure `mnistgen serve` under load: `python tests/serve_load.py`, with wrk and the extra `serve` installed.
 
-It starts a server on loopback, and prints requests per second beside those of the models alone in as many threads: the
-pure inference cost of the same digits. Close other programs first.
+It starts a server on loopback, and prints requests per second beside the digits and PNGs per second of the models
+alone, in a thread per core. Close other programs first.
 """
 
 import argparse
@@ -42,31 +42,32 @@ def server(*options: str) -> Iterator[tuple[str, int]]:
             process.terminate()
 
 
-def wrk(address: str, seconds: float, connections: int, *options: str) -> tuple[float, str, str]:
+def wrk(address: str, seconds: int, connections: int, *options: str) -> tuple[float, str, str]:
     """Run wrk; return requests per second, the 99th percentile of the latency, and failures."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "--timeout", "20s", *options, address]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "20s", *options, address]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     failures = " ".join(re.findall(r"(?:Non-2xx|Socket errors).*", text))
     return float(re.search(r"Requests/sec: +([\d.]+)", text)[1]), re.search(r"99% +(\S+)", text)[1], failures
 
 
-def distinct(address: str, model: str, seconds: float, connections: int) -> tuple[float, str, str]:
+def distinct(address: str, model: str, seconds: int, connections: int, query: str = "") -> tuple[float, str, str]:
     """Request a digit of another seed each time."""
-    path = f"/v1/{model}/%d/0.png{MODELS[model]}"
+    path = f"/v1/{model}/%d/0.png{query or MODELS[model]}"
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(DISTINCT.replace("BASE", str(next(_bases))).replace("PATH", path))
         script.flush()
         return wrk(address, seconds, connections, "-s", script.name)
 
 
-def alone(model: str, seconds: float) -> float:
-    """Return the digits per second that the model draws one by one, in a thread per core, without a server."""
+def alone(model: str, seconds: int, as_png: bool) -> float:
+    """Return the digits or PNGs per second that the model draws one by one, in a thread per core, without a server."""
     generator, end = mnistgen.load(model, device="cpu", threads=1), time.perf_counter() + seconds
 
     def draw(thread: int) -> int:
         count = 0
         while time.perf_counter() < end:
-            generator.generate(seed=thread * 2**32 + count)
+            seed = thread * 2**32 + count
+            generator.draw(seed=seed).png() if as_png else generator.generate(seed=seed)
             count += 1
         return count
 
@@ -85,12 +86,14 @@ def show(name: str, figures: tuple[float, str, str], more: str = "") -> None:
     print(f"{name:28} {rate:8.0f} requests/s  p99 {latency:>9}  {more}  {failures}".rstrip(), flush=True)
 
 
-def measure(seconds: float, requests: int) -> None:
+def measure(seconds: int, requests: int) -> None:
     """Print all figures."""
     with server("--queue", "1000") as (address, process):
         for model in MODELS:
-            figures, pure = distinct(address, model, seconds, 8), alone(model, seconds)
-            show(f"{model}, distinct", figures, f"alone {pure:.0f} digits/s, ratio {pure / figures[0]:.2f}")
+            figures = distinct(address, model, seconds, 8)
+            digits, pngs = (alone(model, seconds, as_png) for as_png in (False, True))
+            show(f"{model}, distinct", figures, f"alone {digits:.0f} digits/s, {pngs:.0f} PNGs/s")
+        show("vae, distinct, scale 1", distinct(address, "vae", seconds, 8, "?scale=1"))
         digit = f"{address}/v1/cgan/7/0.png?digit=5"
         show("cached", wrk(digit, seconds, 8))
         show("not modified (304)", wrk(digit, seconds, 8, "-H", "If-None-Match: *"))
@@ -104,7 +107,7 @@ def measure(seconds: float, requests: int) -> None:
 def main() -> None:
     """Read the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=10, help="Seconds of each measurement.")
+    parser.add_argument("--seconds", type=int, default=10, help="Whole seconds of each measurement.")
     parser.add_argument("--requests", type=int, default=100_000, help="Requests between the measurements of memory.")
     options = parser.parse_args()
     measure(options.seconds, options.requests)
