@@ -6,6 +6,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 SECONDS = 20.0
 """Seconds in which a request must arrive, from its first byte, or from the connection for the first request."""
+LAST_SECONDS = 1.0
+"""Seconds in which the first request of a connection must begin when the server stops."""
 MOST_HEAD = 64 * 1024
 """Maximum bytes of the request line and headers; one read of the socket may exceed it."""
 
@@ -19,6 +21,8 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # mypy does not follow
         self._timer = self.loop.call_later(SECONDS, transport.abort)
         self._head: int | None = 0
         """Bytes of the request line and headers so far; None after the headers."""
+        self._is_last = False
+        """Whether the server stops after the request."""
 
     def connection_lost(self, error: Exception | None) -> None:
         """Stop to wait."""
@@ -43,6 +47,18 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # mypy does not follow
         """Stop to count."""
         self._head = None
         super().on_headers_complete()
+        if self._is_last:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Close the connection after its request; that of a new connection may still be on its way."""
+        if self.cycle is not None:
+            super().shutdown()
+            return
+        self._is_last = True
+        if self.headers is None:  # no request has begun
+            self._timer.cancel()
+            self._timer = self.loop.call_later(LAST_SECONDS, self.transport.close)
 
     def on_message_complete(self) -> None:
         """Stop to wait: the request is complete."""
