@@ -20,7 +20,7 @@ from mnistgen.cli import group
 from mnistgen.cli.run import command as run_command
 
 COMMANDS = {"mnistgen": group.mnistgen, "mnistgen-run": run_command}
-STUBS = ["pip", "python", "python3", "make", "npm", "node", "git", "pyinstaller", "tk_pad", "model_signing"]
+STUBS = ["pip", "python", "python3", "make", "npm", "node", "git", "curl", "pyinstaller", "tk_pad", "model_signing"]
 STUB = """#!/bin/sh
 printf '%s\\037' "${0##*/}" "$@" >> "$CALLS"; printf '\\036' >> "$CALLS"
 """
@@ -100,6 +100,10 @@ def check_call(*call: str) -> None:
         case ["node", script, *options]:
             text = (ROOT / script).read_text()
             assert all(f"  {option} " in text for option in options if option.startswith("--")), options
+        case ["curl", *_, address]:
+            assert address.startswith(("http://127.0.0.1:8029/v1/", "http://127.0.0.1:8029/v2/")), (
+                address
+            )  # of `mnistgen serve`
         case ["npm", "ci", "--prefix", path] | ["git", "checkout", path]:
             assert (ROOT / path).exists(), path
             assert call[0] == "git" or (ROOT / path / "package-lock.json").is_file(), path

@@ -179,7 +179,7 @@ def test_javascript_of_page_works(page, tmp_path):
 def test_help_examples_work(name, folder):
     examples = HELP_EXAMPLE.findall(COMMANDS["mnistgen"].get_command(None, name).help)
     assert examples
-    if name == "demo":  # serves until Ctrl-C
+    if name in ("demo", "serve"):  # they serve until Ctrl-C
         run_shell("\n".join(examples), folder, dry=True)
         return
     (folder / ".config" / "fish" / "completions").mkdir(parents=True)
@@ -198,7 +198,9 @@ def test_options_in_prose_exist():
     pytest.importorskip("torch")
     commands = [COMMANDS["mnistgen"].get_command(None, name) for name in group.COMMANDS]
     commands += [main_of(module) for module in DEVELOPER_MODULES]
-    known = {"--help"} | {option for command in commands for part in command.params for option in part.opts}
+    known = {"--help"} | {
+        option for command in commands for part in command.params for option in (*part.opts, *part.secondary_opts)
+    }
     named = {span.split()[0] for page in PAGES for span in spans(page) if span.startswith("--")}
     assert len(named) > 20
     assert named - known == set()

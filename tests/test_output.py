@@ -21,7 +21,9 @@ CALLS = {
 }
 WITHOUT_FACTS = {"completion"}
 """It prints a shell script."""
-COMMANDS = [name for name in group.COMMANDS if name != "demo"]  # it serves until Ctrl-C (tests/test_demo.py)
+SERVERS = {"demo", "serve"}
+"""They serve until Ctrl-C (tests/test_demo.py, tests/test_serve.py)."""
+COMMANDS = [name for name in group.COMMANDS if name not in SERVERS]
 
 
 @pytest.fixture

@@ -67,6 +67,11 @@ def list_files(page: Path, artifacts: Path) -> dict[str, Path]:
     return {"/": page / "index.html", **found}
 
 
+def media_type(path: Path) -> str:
+    """Return the media type of a file of the page."""
+    return _TYPES.get(path.suffix, "application/octet-stream")
+
+
 def open_server(files: dict[str, Path], port: int) -> ThreadingHTTPServer:
     """Return a server of `files` that listens on a port of this machine; 0 selects a free port.
 
@@ -119,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", _TYPES.get(path.suffix, "application/octet-stream"))
+        self.send_header("Content-Type", media_type(path))
         self.send_header("Content-Length", str(path.stat().st_size))
         self.send_header("Cache-Control", "no-cache")  # browsers keep it, but ask whether it has changed
         self.send_header("X-Content-Type-Options", "nosniff")

@@ -7,7 +7,10 @@ import click
 from mnistgen.cli.shared import SETTINGS, version_option
 from mnistgen.interrupts import deferred
 
-COMMANDS = ("run", "walk", "manifold", "dataset", "demo", "info", "replay", "models", "bench", "doctor", "completion")
+COMMANDS = (
+    *("run", "walk", "manifold", "dataset", "demo", "serve", "info", "replay", "models", "bench", "doctor"),
+    "completion",
+)
 """Names of the commands; each is `command` in the module of its name."""
 
 

@@ -1,0 +1,1 @@
+"""Serve digits over HTTP; needs the extra `serve`. Only `mnistgen serve` imports this package."""

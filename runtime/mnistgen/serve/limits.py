@@ -1,0 +1,67 @@
+"""A bounded queue before the threads that draw, and a deadline for each request."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from mnistgen.errors import MnistgenError
+
+T = TypeVar("T")
+
+
+class BusyError(MnistgenError):
+    """The server cannot answer now; a later attempt may succeed."""
+
+
+class Gate:
+    """Threads that draw, and the queue of requests that wait for them.
+
+    Args:
+        workers: Number of threads.
+        queue: Number of requests that may wait.
+        deadline: Seconds that a request may wait and run.
+    """
+
+    def __init__(self, workers: int, queue: int, deadline: float):
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="mnistgen-serve")
+        self._most = workers + queue
+        self._deadline = deadline
+        self.pending = 0
+        """Requests that wait or run."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Call `work` in a thread.
+
+        A call that is still in the queue at the deadline is dropped. One that runs keeps its thread until it ends.
+
+        Raises:
+            BusyError: The queue is full, or the deadline has passed.
+        """
+        if self.pending >= self._most:
+            raise BusyError(f"{self.pending} requests are waiting", code="server-busy", remedy="Try again later")
+        loop = asyncio.get_running_loop()
+        self.pending += 1
+        future = self._pool.submit(work)
+        future.add_done_callback(lambda _: _call_in(loop, self._release))
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            raise BusyError(
+                f"The request took longer than {self._deadline:g} seconds",
+                code="deadline-exceeded",
+                remedy="Request fewer digits, or try again later",
+            ) from error
+
+    def close(self) -> None:
+        """Drop the queue and wait for the threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _release(self) -> None:
+        self.pending -= 1
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    if not loop.is_closed():  # it is closed if a thread ends after the server
+        loop.call_soon_threadsafe(function)

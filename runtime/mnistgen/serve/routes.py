@@ -1,0 +1,141 @@
+"""The routes below /v1: digits by address."""
+
+import secrets
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from mnistgen import __version__
+from mnistgen.serve import parameters
+from mnistgen.serve.cache import Body
+from mnistgen.serve.drawing import Drawing, checked_text
+from mnistgen.serve.service import Service
+from mnistgen.serve.settings import DAY, YEAR
+
+_LAYOUT = ("digit", "scale", "invert")
+_GRID = ("n", "digits", "seed", "start", "scale", "invert")
+_TEXT = ("model", "seed", "start", "scale", "invert")
+
+
+async def digit(request: Any) -> Response:
+    """Answer GET /v1/{model}/{seed}/{index}.{format}."""
+    path, given = request.path_params, parameters.query(request, _LAYOUT)
+    drawing = Drawing(
+        model="",
+        seed=parameters.seed(path["seed"]),
+        start=parameters.index("index", path["index"]),
+        digits=(parameters.digit(given["digit"]),) if "digit" in given else None,
+        format=path["format"],
+        **_layout(given),
+    )
+    return await _picture(request, path["model"], drawing)
+
+
+async def random_digit(request: Any) -> Response:
+    """Answer GET /v1/{model}/random.{format}: redirect to a random seed."""
+    path, given = request.path_params, parameters.query(request, _LAYOUT)
+    generator, _ = _service(request).generator(path["model"])
+    digits = (parameters.digit(given["digit"]),) if "digit" in given else None
+    seed = secrets.randbits(32)
+    Drawing(path["model"], seed, digits=digits, format=path["format"], **_layout(given)).check(generator.model)
+    return _redirect(f"/v1/{path['model']}/{seed}/0.{path['format']}", given)
+
+
+async def grid(request: Any) -> Response:
+    """Answer GET /v1/{model}/grid.png."""
+    given = parameters.query(request, _GRID)
+    model = request.path_params["model"]
+    drawing = Drawing(
+        model="",
+        seed=_seed(given),
+        start=parameters.index("start", given.get("start", "0")),
+        n=parameters.count(given["n"]) if "n" in given else None,
+        digits=parameters.digits(given["digits"]) if "digits" in given else None,
+        **_layout(given),
+    )
+    return await _picture(request, model, drawing, given)
+
+
+async def text(request: Any) -> Response:
+    """Answer GET /v1/text/{text}.png."""
+    given = parameters.query(request, _TEXT)
+    drawing = Drawing(
+        model="",
+        seed=_seed(given),
+        start=parameters.index("start", given.get("start", "0")),
+        text=checked_text(request.path_params["text"]),
+        **_layout(given),
+    )
+    return await _picture(request, given.get("model", "cgan"), drawing, given)
+
+
+async def models(request: Any) -> Response:
+    """Answer GET /v1/models."""
+    facts = [
+        {"name": model.name, **{key: value for key, value in model.facts().items() if key != "file"}}
+        for model in _service(request).models
+    ]
+    content = {"mnistgen": __version__, "models": facts}
+    return JSONResponse(content, headers={"Cache-Control": "no-cache"})
+
+
+async def health(request: Any) -> Response:
+    """Answer GET /healthz: the process runs."""
+    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+async def ready(request: Any) -> Response:
+    """Answer GET /readyz: every model has drawn a digit."""
+    is_ready = _service(request).ready
+    content = {"status": "ready" if is_ready else "starting"}
+    return JSONResponse(content, 200 if is_ready else 503, headers={"Cache-Control": "no-store"})
+
+
+async def _picture(request: Any, address: str, drawing: Drawing, given: dict[str, str] | None = None) -> Response:
+    """Answer with a picture; if `given` has no seed, redirect to the address with the seed of the drawing."""
+    service = _service(request)
+    generator, fixed = service.generator(address)
+    drawing = drawing._replace(model=generator.model.name)
+    if given is not None and "seed" not in given:
+        drawing.check(generator.model)
+        return _redirect(request.url.path, {**given, "seed": str(drawing.seed)})
+    body = await service.encoded(generator, drawing)
+    age = f"public, max-age={YEAR}, immutable" if fixed else f"public, max-age={DAY}"
+    return conditional(request, body, age)
+
+
+def conditional(request: Any, body: Body, cache_control: str) -> Response:
+    """Return the body, or 304 if the client has it."""
+    headers = {"ETag": body.tag, "Cache-Control": cache_control}
+    if _matches(request.headers.get("if-none-match"), body.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body.content, headers=headers, media_type=body.media_type)
+
+
+def _matches(header: str | None, tag: str) -> bool:
+    if header is None:
+        return False
+    return header.strip() == "*" or tag in [given.strip().removeprefix("W/") for given in header.split(",")]
+
+
+def _layout(given: dict[str, str]) -> dict[str, Any]:
+    """Return the options of a drawing that the query string holds."""
+    return {
+        "scale": parameters.scale(given["scale"]) if "scale" in given else None,
+        "invert": parameters.flag("invert", given.get("invert", "false")),
+    }
+
+
+def _seed(given: dict[str, str]) -> int:
+    return parameters.seed(given["seed"]) if "seed" in given else secrets.randbits(32)
+
+
+def _redirect(path: str, given: dict[str, str]) -> Response:
+    location = quote(path, safe="/:@,+.") + (f"?{urlencode(given)}" if given else "")
+    return RedirectResponse(location, 302, headers={"Cache-Control": "no-store"})
+
+
+def _service(request: Any) -> Service:
+    service: Service = request.app.state.service
+    return service
