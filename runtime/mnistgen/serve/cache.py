@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 _OVERHEAD = 600
-"""Bytes of an entry beside its body: key, tag and the dictionary's slot (measured with tracemalloc)."""
+"""Bytes of an entry beside its body: key, tag and the dictionary's slot (estimated)."""
 
 
 class Body(NamedTuple):
