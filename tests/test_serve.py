@@ -205,7 +205,7 @@ def test_headers(running):
     assert (headers["X-Request-ID"], headers["X-Content-Type-Options"]) == ("abc-1", "nosniff")
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     for bad in ("a b", "x" * 65):
-        assert re.fullmatch("[0-9a-f]{16}", running.get(DIGIT, X_Request_ID=bad)[1]["X-Request-ID"])
+        assert re.fullmatch("[0-9a-f]{12}-[0-9a-f]+", running.get(DIGIT, X_Request_ID=bad)[1]["X-Request-ID"])
 
 
 def test_cors_is_for_named_origins(running, start):

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from serve_helpers import DIGIT, Running, error_of, start_fixture, wait_until  # noqa: F401 - fixture
 
+import mnistgen
 from mnistgen.errors import ArtifactError, InputError
 from mnistgen.serve import server
 from mnistgen.serve.cache import Body, Cache
@@ -34,8 +35,8 @@ def test_full_queue_is_refused_and_recovers(start, monkeypatch):
     one = start(("vae",), queue=1)
     release = threading.Event()
     generator = one.service._generators["vae"]
-    draw = generator.draw
-    monkeypatch.setattr(generator, "draw", lambda *args, **kwargs: (release.wait(20), draw(*args, **kwargs))[1])
+    decode = generator.decode
+    monkeypatch.setattr(generator, "decode", lambda *inputs: (release.wait(20), decode(*inputs))[1])
     with ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(one.get, f"/v1/vae/{seed}/0.png") for seed in range(3)]
         wait_until(lambda: one.service.gate.pending == 3)
@@ -50,7 +51,7 @@ def test_full_queue_is_refused_and_recovers(start, monkeypatch):
 def test_deadline(start, monkeypatch):
     one = start(("vae",), deadline=0.2)
     release = threading.Event()
-    monkeypatch.setattr(one.service._generators["vae"], "draw", lambda *args, **kwargs: release.wait(20))
+    monkeypatch.setattr(one.service._generators["vae"], "decode", lambda *inputs: release.wait(20))
     assert error_of(one.get("/v1/vae/1/0.png")) == (503, "deadline-exceeded")
     assert one.service.gate.pending == 1  # the thread still runs
     release.set()
@@ -64,7 +65,7 @@ def test_failure_of_the_server(start, monkeypatch, capfd, error):
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(one.service._generators["vae"], "draw", fail)
+    monkeypatch.setattr(one.service._generators["vae"], "decode", fail)
     answer = one.get("/v1/vae/1/0.png")
     assert error_of(answer) == (500, getattr(error, "code", "internal-error"))
     assert b"secret" not in answer[2]
@@ -194,3 +195,20 @@ def test_command_finishes_requests_on_signal(number):
     lines = [json.loads(line) for line in errors.splitlines()]
     assert process.returncode == 0
     assert [(line["method"], line["status"], line["path"]) for line in lines] == [("GET", 200, "/v1/cgan/grid.png")] * 4
+
+
+def test_waiting_digits_are_drawn_in_one_run(start, monkeypatch):
+    one = start(("vae",))
+    generator, release, sizes = one.service._generators["vae"], threading.Event(), []
+    decode = generator.decode
+    monkeypatch.setattr(
+        generator, "decode", lambda z, label: (sizes.append(len(z)), release.wait(20), decode(z, label))[2]
+    )
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda seed: one.get(f"/v1/vae/{seed}/0.npy"), range(8))
+        wait_until(lambda: one.service.gate.pending == 8)
+        release.set()
+        for seed, answer in enumerate(answers):
+            assert answer[2].endswith(mnistgen.load("vae", device="cpu").generate(seed=seed).tobytes())
+    assert sum(sizes) == 8
+    assert max(sizes) > 1

@@ -1,6 +1,10 @@
 """Draw digits and texts as pictures."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mnistgen import __version__
 from mnistgen.image import Image
@@ -39,29 +43,55 @@ def draw_text(generator: "Generator", text: str | int, seed: int | None, start: 
     return Image(picture[None], image.record._replace(text=written), boxes, image.attempts)
 
 
+def draw_each(generator: "Generator", requests: Sequence[Request]) -> list[Image]:
+    """Draw a picture for each request, all in one run of the model.
+
+    Args:
+        generator: The generator.
+        requests: At least one valid request; together they have few images.
+    """
+    inputs = [request.make_inputs(slice(0, request.n)) for request in requests]
+    joined = {name: np.concatenate([each[name] for each in inputs]) for name in inputs[0]}  # (total, ·)
+    frames = np.rint(generator.decode(joined["z"], joined.get("label")) * 255).astype(np.uint8)  # (total, 28, 28)
+    ends = np.cumsum([request.n for request in requests])
+    return [
+        _picture(generator, request, part, request.digits_at(slice(0, request.n)))
+        for request, part in zip(requests, np.split(frames, ends[:-1]), strict=True)
+    ]
+
+
 def _draw(generator: "Generator", request: Request, verify: bool) -> Image:
     digits = request.digits_at(slice(0, request.n))
     n, digit, seed, start = request.n, None if digits is None else digits.tolist(), request.seed, request.start
-    attempts = None
-    if verify:
-        verified = generator.generate_verified(n, digit=digit, seed=seed, start=start)
-        frames, digits, attempts = verified.images, verified.digits, tuple(verified.attempts.tolist())
-    else:
-        frames = generator.generate(n, digit=digit, seed=seed, start=start)
+    if not verify:
+        return _picture(generator, request, generator.generate(n, digit=digit, seed=seed, start=start), digits)
+    verified = generator.generate_verified(n, digit=digit, seed=seed, start=start)
+    attempts = tuple(verified.attempts.tolist())
+    return _picture(generator, request, verified.images, verified.digits, attempts)
+
+
+def _picture(
+    generator: "Generator",
+    request: Request,
+    frames: NDArray[np.uint8],
+    digits: NDArray[np.uint8] | None,
+    attempts: tuple[int, ...] | None = None,
+) -> Image:
+    """Return the images (n, 28, 28) of a request as a picture; `attempts` if they were verified."""
     record = Record(
         mnistgen=__version__,
         model=request.model.name,
         sha256=request.model.sha256,
         provider=generator.provider,
-        seed=seed,
-        start=start,
-        n=n,
+        seed=request.seed,
+        start=request.start,
+        n=request.n,
         digits=None if digits is None else tuple(digits.tolist()),
         text=None,
         format="png",
         scale=limits.SCALE,
         columns=images.COLUMNS,
         invert=False,
-        verified=verify,
+        verified=attempts is not None,
     )
     return Image(frames, record, attempts=attempts)

@@ -63,12 +63,12 @@ def _routes(service: Service, files: dict[str, Path]) -> list[Any]:
         return Response(openapi, headers={"Cache-Control": "no-cache"}, media_type="application/json")
 
     return [
-        Route("/v1/models", routes.models),
-        Route("/v1/generate", generate.generate, methods=["POST"]),
-        Route("/v1/text/{text:path}.png", routes.text),
+        Route("/v1/text/{text:path}.png", routes.text),  # before that of a digit, which matches texts with two slashes
+        Route("/v1/{model}/{seed}/{index}.{format}", routes.digit),
         Route("/v1/{model}/grid.png", routes.grid),
         Route("/v1/{model}/random.{format}", routes.random_digit),
-        Route("/v1/{model}/{seed}/{index}.{format}", routes.digit),
+        Route("/v1/models", routes.models),
+        Route("/v1/generate", generate.generate, methods=["POST"]),
         Route("/healthz", routes.health),
         Route("/readyz", routes.ready),
         Route("/openapi.json", describe),

@@ -47,6 +47,15 @@ class Drawing(NamedTuple):
         Request.validate(model, n, digit, self.seed, self.start, self.verify)
         self._check_size(n)
 
+    @property
+    def is_digit(self) -> bool:
+        """Whether it is one digit that is not verified."""
+        return self.text is None and self.n is None and len(self.digits or [0]) == 1 and not self.verify
+
+    def request(self, model: Model) -> Request:
+        """Return the request for a single digit."""
+        return Request.validate(model, 1, self.digits, self.seed, self.start)
+
     def draw(self, generator: Generator) -> Image:
         """Return the picture."""
         if self.text is not None:
@@ -54,9 +63,13 @@ class Drawing(NamedTuple):
         digit = None if self.digits is None else list(self.digits)
         return generator.draw(digit, n=self.n, seed=self.seed, start=self.start, verify=self.verify)
 
-    def encode(self, generator: Generator) -> Body:
+    def body(self, generator: Generator) -> Body:
         """Return the encoded picture."""
-        content = self.draw(generator).encode(self.format, scale=self.scale, invert=self.invert)
+        return self.encode(self.draw(generator))
+
+    def encode(self, image: Image) -> Body:
+        """Return the encoded picture of an image that was drawn for it."""
+        content = image.encode(self.format, scale=self.scale, invert=self.invert)
         return Body.of(content, MEDIA_TYPES[self.format])
 
     def _check_size(self, n: int) -> None:

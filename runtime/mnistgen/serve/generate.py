@@ -29,7 +29,7 @@ async def generate(request: Any) -> Response:
     generator, _ = service.generator(str(given.get("model", "cgan")))
     drawing = _drawing(given, generator, "npy" if format == "json" else format)
     drawing.check(generator.model)
-    work = partial(_as_json, generator, drawing, encoding) if format == "json" else partial(drawing.encode, generator)
+    work = partial(_as_json, generator, drawing, encoding) if format == "json" else partial(drawing.body, generator)
     body = await service.run(work)
     headers = {"Cache-Control": "no-store", "Mnistgen-Seed": str(drawing.seed)}
     return Response(body.content, headers=headers, media_type=body.media_type)

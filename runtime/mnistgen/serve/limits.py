@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from mnistgen.errors import MnistgenError
 
@@ -25,25 +25,29 @@ class Gate:
 
     def __init__(self, workers: int, queue: int, deadline: float):
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="mnistgen-serve")
+        self.workers = workers
         self._most = workers + queue
         self._deadline = deadline
         self.pending = 0
         """Requests that wait or run."""
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Call `work` in a thread.
+    async def run(self, work: Callable[[], Any], result: "Future[T] | None" = None) -> T:
+        """Call `work` in a thread, and return what it returns.
 
         A call that is still in the queue at the deadline is dropped. One that runs keeps its thread until it ends.
+
+        Args:
+            work: The function.
+            result: Wait for this future instead, which this or another call completes.
 
         Raises:
             BusyError: The queue is full, or the deadline has passed.
         """
         if self.pending >= self._most:
             raise BusyError(f"{self.pending} requests are waiting", code="server-busy", remedy="Try again later")
-        loop = asyncio.get_running_loop()
         self.pending += 1
-        future = self._pool.submit(work)
-        future.add_done_callback(lambda _: _call_in(loop, self._release))
+        call = self._pool.submit(work)
+        future = result or call
         try:
             async with asyncio.timeout(self._deadline):
                 return await asyncio.wrap_future(future)
@@ -53,15 +57,25 @@ class Gate:
                 code="deadline-exceeded",
                 remedy="Request fewer digits, or try again later",
             ) from error
+        finally:
+            self._release(future)
 
     def close(self) -> None:
         """Drop the queue and wait for the threads."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _release(self) -> None:
+    def _release(self, future: "Future[Any]") -> None:
+        """Count a request as finished, now or when its thread ends."""
+        if future.done():
+            self._count_down()
+            return
+        loop = asyncio.get_running_loop()
+
+        def finish(_: "Future[Any]") -> None:
+            if not loop.is_closed():  # it is closed if a thread ends after the server
+                loop.call_soon_threadsafe(self._count_down)
+
+        future.add_done_callback(finish)
+
+    def _count_down(self) -> None:
         self.pending -= 1
-
-
-def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
-    if not loop.is_closed():  # it is closed if a thread ends after the server
-        loop.call_soon_threadsafe(function)

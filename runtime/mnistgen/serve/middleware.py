@@ -1,5 +1,6 @@
 """Around all routes: request ids, security headers, the access log, and 500 for unknown failures."""
 
+import itertools
 import json
 import re
 import secrets
@@ -16,6 +17,8 @@ from mnistgen.serve.problems import problem
 _CLOSED = 499
 """Status in the log of a request whose client hung up before its body was complete."""
 Observe = Callable[[Any, int, float], None]
+_START, _numbers = secrets.token_hex(6).encode(), itertools.count(1)
+"""A random part that all ids of this process share, and a number for each: cheaper than a random id each."""
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _POLICY = b"default-src 'none'; frame-ancestors 'none'; style-src 'unsafe-inline'"
 _HEADERS = [
@@ -82,11 +85,11 @@ class Frame:
 
 
 def _request_id(scope: Any) -> bytes:
-    """Return the request's X-Request-ID if it is short and harmless, or a random one."""
+    """Return the request's X-Request-ID if it is short and harmless, or a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _ID.fullmatch(value):
             return bytes(value)
-    return secrets.token_hex(8).encode()
+    return b"%s-%x" % (_START, next(_numbers))
 
 
 def _log(scope: Any, seen: dict[str, int], identity: bytes, seconds: float) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from mnistgen.errors import InputError
 from mnistgen.generator import Generator, import_pool
 from mnistgen.manifest import Manifest, Model
+from mnistgen.serve.batches import Batches
 from mnistgen.serve.cache import Body, Cache
 from mnistgen.serve.drawing import Drawing
 from mnistgen.serve.limits import Gate
@@ -36,6 +37,7 @@ class Service:
         self._generators = {name: Generator(manifest, name, settings.device, 1) for name in names}
         self.cache = Cache(settings.cache_bytes)
         self.gate = Gate(settings.workers, settings.queue, settings.deadline)
+        self._batches = Batches(self.gate)
         self.ready = False
         """Whether each model has drawn a digit."""
 
@@ -86,11 +88,15 @@ class Service:
             InputError: The drawing is invalid.
             BusyError: The queue is full, or the deadline has passed.
         """
-        body = self.cache.get(drawing)
-        if body is None:
-            drawing.check(generator.model)
-            body = await self.gate.run(partial(drawing.encode, generator))
-            self.cache.put(drawing, body)
+        cached = self.cache.get(drawing)
+        if cached:
+            return cached
+        drawing.check(generator.model)
+        if drawing.is_digit:
+            body = await self._batches.encoded(generator, drawing)
+        else:
+            body = await self.gate.run(partial(drawing.body, generator))
+        self.cache.put(drawing, body)
         return body
 
     async def run(self, work: Callable[[], T]) -> T:
