@@ -13,8 +13,6 @@ from mnistgen.manifest import Manifest, artifacts_folder
 for package in ("starlette", "httptools", "prometheus_client", "uvicorn"):
     pytest.importorskip(package, reason="needs the extra serve")
 
-import uvicorn  # noqa: E402 - needs the extra
-
 from mnistgen.serve import server  # noqa: E402
 from mnistgen.serve.app import build  # noqa: E402
 from mnistgen.serve.service import Service  # noqa: E402
@@ -35,7 +33,7 @@ class Running:
         self.app = build(self.service, manifest.folder)
         self._socket = server.open_socket("127.0.0.1", 0)
         self.port = self._socket.getsockname()[1]
-        self._server = uvicorn.Server(server.config_of(self.app))
+        self._server = server.Server(server.config_of(self.app))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()
 

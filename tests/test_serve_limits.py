@@ -1,5 +1,6 @@
 """Limits, cache, failures and shutdown of `mnistgen serve`."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -18,9 +19,14 @@ from serve_helpers import DIGIT, Running, error_of, start_fixture, wait_until  #
 
 import mnistgen
 from mnistgen.errors import ArtifactError, InputError
+from mnistgen.manifest import Manifest, artifacts_folder
 from mnistgen.serve import server
+from mnistgen.serve.app import build
 from mnistgen.serve.cache import Body, Cache
+from mnistgen.serve.service import Service
+from mnistgen.serve.settings import Settings
 
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
 
 
@@ -107,7 +113,9 @@ def test_many_connections_get_their_own_digits(running, cgan):
 def test_malformed_http(running, sent):
     with socket.create_connection(("127.0.0.1", running.port), timeout=10) as client:
         client.sendall(sent)
-        assert client.recv(1000).startswith(b"HTTP/1.1 400")
+        answer = client.recv(1000)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "invalid-http"
     assert running.get("/healthz")[0] == 200
 
 
@@ -121,6 +129,29 @@ def test_slow_client_is_closed(start, monkeypatch, capfd, sent):
             assert client.recv(1000) == b""
     assert one.get("/healthz")[0] == 200
     assert capfd.readouterr().err == ""
+
+
+def test_slow_reader_is_closed(start, monkeypatch):
+    monkeypatch.setattr("mnistgen.serve.protocol.READ_SECONDS", 0.2)
+    one = start(("vae",))
+    with socket.create_connection(("127.0.0.1", one.port), timeout=10) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        body = b'{"model": "vae", "n": 100000}'
+        head = b"POST /v1/dataset HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        client.sendall(head % len(body) + body)
+        wait_until(lambda: one.service.streams.count == 1)
+        wait_until(lambda: one.service.streams.count == 0)
+    assert one.get("/healthz")[0] == 200
+
+
+def test_too_many_connections(start, monkeypatch):
+    monkeypatch.setattr("mnistgen.serve.protocol.MOST_CONNECTIONS", 1)
+    one = start(("vae",))
+    with socket.create_connection(("127.0.0.1", one.port)):
+        answer = one.get("/healthz")
+        assert error_of(answer) == (503, "server-busy")
+        assert answer[1]["Retry-After"] == "1"
+    wait_until(lambda: one.get("/healthz")[0] == 200)
 
 
 def test_endless_headers_are_closed(running):
@@ -168,18 +199,35 @@ def test_port_in_use(running):
     assert caught.value.code == "port-unavailable"
 
 
+@contextlib.contextmanager
+def connected(port, n):
+    """Yield `n` clients."""
+    with contextlib.ExitStack() as stack:
+        clients = [http.client.HTTPConnection("127.0.0.1", port, timeout=20) for _ in range(n)]
+        for client in clients:
+            stack.callback(client.close)
+        yield clients
+
+
+@contextlib.contextmanager
+def started(*options):
+    """Run the command; yield its process and port."""
+    code = "import sys; from mnistgen.cli import main; sys.argv = ['mnistgen', *sys.argv[1:]]; main()"
+    command = [sys.executable, "-c", code, "serve", "--port", "0", "--device", "cpu", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, int(re.search(r":(\d+)/", process.stdout.readline())[1])
+        finally:
+            process.kill()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_command_finishes_requests_on_signal(number):
-    code = "import sys; from mnistgen.cli import main; sys.argv = ['mnistgen', *sys.argv[1:]]; main()"
-    options = ["serve", "--port", "0", "--model", "cgan", "--workers", "1", "--cache-mib", "0", "--device", "cpu"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    clients = []
-    try:
-        port = int(re.search(r":(\d+)/", process.stdout.readline())[1])
-        clients += [http.client.HTTPConnection("127.0.0.1", port, timeout=20) for _ in range(4)]
+    with (
+        started("--model", "cgan", "--workers", "1", "--cache-mib", "0") as (process, port),
+        connected(port, 4) as clients,
+    ):
         for seed, client in enumerate(clients):
             client.request("GET", f"/v1/cgan/grid.png?n=200&scale=2&seed={seed}")
         time.sleep(0.5)  # the requests are accepted, and most wait
@@ -187,14 +235,48 @@ def test_command_finishes_requests_on_signal(number):
         answers = [client.getresponse() for client in clients]
         assert [(answer.status, len(answer.read()) > 1000) for answer in answers] == [(200, True)] * 4
         _, errors = process.communicate(timeout=20)
-    finally:
-        process.kill()
-        process.wait()
-        for client in clients:
-            client.close()
     lines = [json.loads(line) for line in errors.splitlines()]
     assert process.returncode == 0
     assert [(line["method"], line["status"], line["path"]) for line in lines] == [("GET", 200, "/v1/cgan/grid.png")] * 4
+
+
+def read_health(client):
+    """Read a response to HEALTH; return its first line."""
+    answer = b""
+    while not answer.endswith(b'{"status":"ok"}'):
+        part = client.recv(10_000)
+        assert part, "closed"
+        answer += part
+    return answer.partition(b"\r\n")[0]
+
+
+def test_stop_loses_no_request_on_its_way():
+    """The server has not yet read requests on new connections, and on those that were idle, when it stops."""
+
+    async def serve(connections):
+        manifest = Manifest(artifacts_folder())
+        service = Service(manifest, ["vae"], Settings(device="cpu", access_log=False))
+        listening = server.open_socket("127.0.0.1", 0)
+        one = server.Server(server.config_of(build(service, manifest.folder)))
+        running = asyncio.create_task(one.serve(sockets=[listening]))
+        connections.enter_context(contextlib.closing(listening))
+        address = listening.getsockname()
+        idle = [connections.enter_context(socket.create_connection(address)) for _ in range(5)]
+        for each in idle:
+            each.sendall(HEALTH)
+            await asyncio.to_thread(read_health, each)
+        new = [connections.enter_context(socket.create_connection(address)) for _ in range(5)]
+        for each in (*idle, *new):
+            each.sendall(HEALTH)
+        one.should_exit = True
+        await one.shutdown([listening])
+        await running
+        service.close()
+        return [read_health(each) for each in (*idle, *new)]
+
+    with contextlib.ExitStack() as connections:
+        answers = asyncio.run(serve(connections))
+    assert answers == [b"HTTP/1.1 200 OK"] * 10
 
 
 def test_waiting_digits_are_drawn_in_one_run(start, monkeypatch):

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mnistgen.errors import MnistgenError
-from mnistgen.serve import generate, page, routes, v2
+from mnistgen.serve import dataset, generate, page, routes, v2
 from mnistgen.serve.middleware import Frame
 from mnistgen.serve.openapi import document
 from mnistgen.serve.problems import on_error, on_http_error
@@ -69,6 +69,7 @@ def _routes(service: Service, files: dict[str, Path]) -> list[Any]:
         Route("/v1/{model}/random.{format}", routes.random_digit),
         Route("/v1/models", routes.models),
         Route("/v1/generate", generate.generate, methods=["POST"]),
+        Route("/v1/dataset", dataset.dataset, methods=["POST"]),
         Route("/healthz", routes.health),
         Route("/readyz", routes.ready),
         Route("/openapi.json", describe),

@@ -1,8 +1,10 @@
-"""A bounded queue before the threads that draw, and a deadline for each request."""
+"""A bounded queue before the threads that draw, a deadline for each request, and a limit on long responses."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from mnistgen.errors import MnistgenError
@@ -12,6 +14,12 @@ T = TypeVar("T")
 
 class BusyError(MnistgenError):
     """The server cannot answer now; a later attempt may succeed."""
+
+
+_PATIENCE = 1.0
+"""Seconds for which a part of a long response lets other requests pass."""
+_PAUSE = 0.01
+"""Seconds between two looks for a free thread."""
 
 
 class Gate:
@@ -60,6 +68,13 @@ class Gate:
         finally:
             self._release(future)
 
+    async def run_after_others(self, work: Callable[[], T]) -> T:
+        """Call `work` in a thread as `run`, but let other requests pass for up to a second."""
+        end = time.monotonic() + _PATIENCE
+        while self.pending >= self.workers and time.monotonic() < end:
+            await asyncio.sleep(_PAUSE)
+        return await self.run(work)
+
     def close(self) -> None:
         """Drop the queue and wait for the threads."""
         self._pool.shutdown(cancel_futures=True)
@@ -79,3 +94,30 @@ class Gate:
 
     def _count_down(self) -> None:
         self.pending -= 1
+
+
+class Streams:
+    """The long responses that are being sent.
+
+    Args:
+        most: Maximum number at a time.
+    """
+
+    def __init__(self, most: int):
+        self._most = most
+        self.count = 0
+        """Responses that are being sent."""
+
+    def check(self) -> None:
+        """Raise BusyError if there are too many for another."""
+        if self.count >= self._most:
+            raise BusyError(f"{self.count} datasets are being sent", code="server-busy", remedy="Try again later")
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Count one until it ends."""
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1

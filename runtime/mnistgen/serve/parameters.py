@@ -36,9 +36,9 @@ def index(name: str, value: Any) -> int:
     return number(name, value, INDEX_END, code="invalid-start")
 
 
-def count(value: Any) -> int:
+def count(value: Any, most: int = MOST_COUNT) -> int:
     """Return a number of digits."""
-    return number("n", value, MOST_COUNT + 1, code="invalid-count", least=1)
+    return number("n", value, most + 1, code="invalid-count", least=1)
 
 
 def digit(value: Any) -> int:

@@ -1,8 +1,10 @@
 """Listen, answer until SIGTERM or Ctrl-C, then finish what was started."""
 
+import asyncio
 import contextlib
 import signal
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
@@ -40,7 +42,33 @@ def run(app: Any, listening: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn handles both, and raises them again when it has finished
         signal.signal(number, lambda *_: None)
     with contextlib.closing(listening):
-        uvicorn.Server(config_of(app)).run(sockets=[listening])
+        Server(config_of(app)).run(sockets=[listening])
+
+
+class Server(uvicorn.Server):  # type: ignore[misc]  # mypy does not follow uvicorn
+    """uvicorn's server, which also answers connections that it has not accepted when it stops."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop to accept, and finish: a system resets the connections in the queue of a socket that is closed."""
+        queued = [connection for listening in sockets or [] for connection in _accept_all(listening)]
+        for server in self.servers:
+            server.close()
+        for connection in queued:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> Protocol:
+        return Protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
+    """Yield the connections that wait in the queue of a socket that does not block."""
+    while True:
+        try:
+            connection, _ = listening.accept()
+        except OSError:  # none is left, or this process has no file descriptor left
+            return
+        yield connection
 
 
 def config_of(app: Any) -> uvicorn.Config:

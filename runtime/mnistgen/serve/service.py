@@ -10,8 +10,8 @@ from mnistgen.manifest import Manifest, Model
 from mnistgen.serve.batches import Batches
 from mnistgen.serve.cache import Body, Cache
 from mnistgen.serve.drawing import Drawing
-from mnistgen.serve.limits import Gate
-from mnistgen.serve.settings import Settings
+from mnistgen.serve.limits import Gate, Streams
+from mnistgen.serve.settings import MOST_STREAMS, Settings
 from mnistgen.validation import matches, shown
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ class Service:
         self._generators = {name: Generator(manifest, name, settings.device, 1) for name in names}
         self.cache = Cache(settings.cache_bytes)
         self.gate = Gate(settings.workers, settings.queue, settings.deadline)
+        self.streams = Streams(MOST_STREAMS)
         self._batches = Batches(self.gate)
         self.ready = False
         """Whether each model has drawn a digit."""

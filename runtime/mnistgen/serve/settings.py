@@ -10,6 +10,10 @@ MOST_TENSORS = 1024 * 1024
 """Maximum bytes of a request's body with tensors."""
 MOST_COUNT = 400
 """Maximum number of digits in one response."""
+MOST_DATASET = 100_000
+"""Maximum number of digits in one dataset."""
+MOST_STREAMS = 4
+"""Maximum number of datasets that are sent at a time."""
 MOST_SCALE = 32
 MOST_PIXELS = 8_000_000
 """Maximum number of pixels in one picture."""
