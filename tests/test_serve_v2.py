@@ -76,6 +76,7 @@ def test_seed_is_drawn(running, cgan):
         ({"inputs": [tensor("z", Z + 1e30), tensor("label", LABEL)]}, (422, "invalid-latent")),
         ({"inputs": [tensor("z", Z)], "parameters": {"seed": 1}}, (422, "option-conflict")),
         ({"inputs": {}}, (400, "invalid-body")),
+        ({"id": 1}, (400, "invalid-body")),
         ({"parameters": []}, (400, "invalid-body")),
         ({"parameters": {"seeds": 1}}, (400, "unknown-parameter")),
         ({"outputs": [{"name": "text"}]}, (422, "unknown-choice")),
@@ -88,6 +89,63 @@ def test_invalid_request(running, given, expected):
     assert json.loads(answer[2])["error"]
 
 
-def test_binary_tensors_are_refused(running):
-    headers = {"Inference-Header-Content-Length": "2"}
-    assert error_of(running.request("POST", INFER, b"{}", headers)) == (422, "invalid-tensor")
+def binary(given, *arrays):
+    """Return headers and body of a request whose tensors follow its JSON."""
+    text = json.dumps(given).encode()
+    return {"Inference-Header-Content-Length": str(len(text))}, text + b"".join(array.tobytes() for array in arrays)
+
+
+def placed(name, value, size=None):
+    facts = {"name": name, "datatype": "FP32", "shape": list(value.shape)}
+    return {**facts, "parameters": {"binary_data_size": value.nbytes if size is None else size}}
+
+
+def test_binary_tensors(running, cgan):
+    given = {"inputs": [placed("z", Z), placed("label", LABEL)], "parameters": {"binary_data_output": True}}
+    headers, body = binary(given, Z, LABEL)
+    status, answered, content = running.request("POST", INFER, body, headers)
+    length = int(answered["Inference-Header-Content-Length"])
+    (output,) = json.loads(content[:length])["outputs"]
+    assert (status, answered["Content-Type"], output["shape"]) == (200, "application/octet-stream", [2, 1, 28, 28])
+    assert output["parameters"] == {"binary_data_size": len(content) - length}
+    np.testing.assert_array_equal(np.frombuffer(content[length:], "<f4"), cgan.decode(Z, LABEL).ravel())
+
+
+def test_output_chooses_its_form(running):
+    outputs = [{"name": "image", "parameters": {"binary_data": False}}]
+    given = {"parameters": {"seed": 1, "binary_data_output": True}, "outputs": outputs}
+    assert images(running.post(given, path=INFER)).shape == (1, 1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("given", "length"),
+    [
+        ([placed("z", Z, Z.nbytes + 4), placed("label", LABEL)], None),
+        ([placed("z", Z, Z.nbytes - 4), placed("label", LABEL)], None),
+        ([placed("z", Z, -1)], None),
+        ([placed("z", Z, "x")], None),
+        ([placed("z", Z)], None),
+        ([], "100000"),
+        ([], "-1"),
+    ],
+)
+def test_invalid_binary_tensors(running, given, length):
+    headers, body = binary({"inputs": given}, Z, LABEL)
+    headers["Inference-Header-Content-Length"] = length or headers["Inference-Header-Content-Length"]
+    assert error_of(running.request("POST", INFER, body, headers)) == (422, "invalid-tensor")
+
+
+def test_public_client(running, cgan):
+    """Triton's client sends and reads binary tensors by default."""
+    client_package = pytest.importorskip("tritonclient.http", reason="needs tritonclient[http]")
+    client = client_package.InferenceServerClient(f"127.0.0.1:{running.port}")
+    assert client.is_server_ready()
+    assert client.is_model_ready("cgan")
+    inputs = [client_package.InferInput(name, value.shape, "FP32") for name, value in (("z", Z), ("label", LABEL))]
+    for each, value in zip(inputs, (Z, LABEL), strict=True):
+        each.set_data_from_numpy(value)
+    answer = client.infer("cgan", inputs, outputs=[client_package.InferRequestedOutput("image")])
+    np.testing.assert_array_equal(answer.as_numpy("image")[:, 0], cgan.decode(Z, LABEL))
+    drawn = client.infer("cgan", [], parameters={"seed": "7", "digit": 5})
+    np.testing.assert_array_equal(np.rint(drawn.as_numpy("image")[0] * 255), cgan.generate(digit=5, seed=7))
+    client.close()

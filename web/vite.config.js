@@ -8,8 +8,8 @@ import { defineConfig } from "vite";
 
 const ROOT = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
 const DIST = join(ROOT, "dist");
-/** What the page's cache does not hold: the service worker keeps models in another one. */
-const NOT_PAGE = /^models\/|^sw\.js$|\.map$/;
+/** What the page's cache does not hold: the service worker keeps models in another one, and the API docs need a server. */
+const NOT_PAGE = /^models\/|^docs\/|^sw\.js$|\.map$/;
 /** What every view needs, and what the browser would discover late. */
 const NEEDED = /ort[.-].*\.(wasm|js)$/;
 
@@ -53,6 +53,7 @@ async function sendModel(request, response, next) {
 async function finish() {
   await copyModels(join(ROOT, "models"), join(DIST, "models"));
   await copyModels(join(ROOT, "seed-models"), join(DIST, "models", "seed"));
+  await copyApiDocs(join(DIST, "docs"));
   const files = (await list(DIST)).filter((path) => !NOT_PAGE.test(path)).sort();
   const hash = createHash("sha256");
   for (const path of files) hash.update(path).update(await readFile(join(DIST, path)));
@@ -65,6 +66,17 @@ async function finish() {
 async function copyModels(from, to) {
   const names = await readdir(from).catch(() => []); // the models of the seed recipe are optional
   for (const name of names.filter((name) => /\.(onnx|json)$/.test(name))) await cp(join(from, name), join(to, name));
+}
+
+/** Add the page with the API docs of `mnistgen serve`, and Swagger UI, which it loads. */
+async function copyApiDocs(to) {
+  await cp(join(ROOT, "demo", "docs"), to, { recursive: true });
+  const swagger = join(ROOT, "node_modules", "swagger-ui-dist");
+  for (const name of ["swagger-ui.css", "swagger-ui-bundle.js"]) await cp(join(swagger, name), join(to, name));
+  const texts = ["LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"].map((name) =>
+    readFile(join(swagger, name), "utf8"),
+  );
+  await writeFile(join(to, "licenses.txt"), (await Promise.all(texts)).join("\n\n"));
 }
 
 async function list(folder) {

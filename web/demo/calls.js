@@ -1,8 +1,8 @@
-/** The calls that draw the same picture in Python, on the command line and in JavaScript. */
+/** The calls that draw the same picture in Python, on the command line, in JavaScript and over HTTP. */
 
 import { button, copy, el } from "./dom.js";
 
-let chosen = "Python"; // the language stays while the visitor goes from view to view
+let chosen = "Python"; // the language stays while the visitor goes from view to view, where it has one
 
 /**
  * Show calls below the digits.
@@ -11,26 +11,26 @@ let chosen = "Python"; // the language stays while the visitor goes from view to
  * @param {Record<string, string>} calls Code by language; empty if there is no picture.
  */
 export function showCalls(root, calls) {
-  if (!calls[chosen]) return root.replaceChildren();
-  if (!root.firstChild) root.append(...panel(root));
+  const languages = Object.keys(calls);
+  if (!root.calls || languages.join() !== Object.keys(root.calls).join())
+    root.replaceChildren(...(languages.length ? panel(root, languages) : []));
   root.calls = calls;
-  choose(root, chosen);
+  if (languages.length) show(root, calls[chosen] ? chosen : languages[0]);
 }
 
 /** Create the heading, a button for each language, and the code. */
-function panel(root) {
-  const languages = ["Python", "Shell", "JavaScript"].map((language) => button(language, () => choose(root, language)));
+function panel(root, languages) {
+  const buttons = languages.map((language) => button(language, () => show(root, (chosen = language))));
   const code = el("code", { tabIndex: 0, role: "region" });
   const press = button("Copy", () => copy(code.textContent, press), { "aria-label": "Copy the code" });
   return [
     el("h2", {}, "The same in code"),
-    el("div", { className: "languages", role: "group", "aria-label": "Language" }, ...languages),
+    el("div", { className: "languages", role: "group", "aria-label": "Language" }, ...buttons),
     el("div", { className: "code" }, code, press),
   ];
 }
 
-function choose(root, language) {
-  chosen = language;
+function show(root, language) {
   for (const one of root.querySelectorAll(".languages button"))
     one.setAttribute("aria-pressed", one.textContent === language);
   const code = root.querySelector("code");
@@ -51,6 +51,12 @@ import ${name} from "mnistgen/models/${model}";
 
 const gen = await load(${name});
 await gen.${method}(${values.filter(Boolean).join(", ")});`;
+}
+
+/** Return a command that asks `mnistgen serve`, on its default port, for a picture. */
+export function http(path, values) {
+  const query = given(values).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  return `curl -o digits.png 'http://127.0.0.1:8029/v1/${path}?${query.join("&")}'`;
 }
 
 /** Return keyword arguments in Python's form, such as "seed=7, verify=True". */

@@ -53,7 +53,7 @@ async function answer(event) {
   }
   const cache = await caches.open(PAGE);
   const kept = await cache.match(request, { ignoreSearch: true });
-  return kept ?? (request.mode === "navigate" ? cache.match(page) : fetch(request));
+  return kept ?? fetch(request); // other addresses, of `mnistgen serve` for example, are not the page's
 }
 
 /** Return a manifest from the network; without one, the last that was there. */

@@ -57,7 +57,7 @@ def build(service: Service, artifacts: Path) -> Any:
 
 
 def _routes(service: Service, files: dict[str, Path]) -> list[Any]:
-    openapi = document([model.name for model in service.models])
+    openapi = document(service.models, service.settings.metrics)
 
     async def describe(request: Any) -> Response:
         return Response(openapi, headers={"Cache-Control": "no-cache"}, media_type="application/json")

@@ -13,9 +13,10 @@ from mnistgen.errors import ArtifactError
 def files(artifacts: Path) -> dict[str, Path]:
     """Return the file at each path of the page; none if it has not been built."""
     try:
-        return demo.list_files(demo.page_folder(), artifacts)
+        found = demo.list_files(demo.page_folder(), artifacts)
     except ArtifactError:
         return {}
+    return {**found, "/docs/": found["/docs/index.html"]} if "/docs/index.html" in found else found
 
 
 async def page(request: Any) -> Response:

@@ -110,7 +110,11 @@ async def body(request: Any, known: tuple[str, ...], most: int = MOST_BODY) -> d
     Raises:
         InputError: It is too large, no JSON object, or has a key that is not `known`.
     """
-    content = await _read(request, most)
+    return parse(await read(request, most), known)
+
+
+def parse(content: bytes, known: tuple[str, ...]) -> dict[str, Any]:
+    """Return the JSON object in `content`; raise InputError as `body`."""
     try:
         found = json.loads(content, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -127,7 +131,8 @@ def check_is_json(request: Any) -> None:
         raise InputError("The body is not JSON", code="body-not-json", remedy="Send Content-Type: application/json")
 
 
-async def _read(request: Any, most: int) -> bytes:
+async def read(request: Any, most: int) -> bytes:
+    """Return the body; raise InputError if it is larger than `most` bytes."""
     content = bytearray()
     async for part in request.stream():
         content += part

@@ -13,32 +13,33 @@ from mnistgen.serve.drawing import Drawing, checked_text
 from mnistgen.serve.service import Service
 from mnistgen.serve.settings import DAY, YEAR
 
-_LAYOUT = ("digit", "scale", "invert")
-_GRID = ("n", "digits", "seed", "start", "scale", "invert")
-_TEXT = ("model", "seed", "start", "scale", "invert")
+_OPTIONS = ("scale", "invert", "verify")
+_DIGIT = ("digit", *_OPTIONS)
+_GRID = ("n", "digits", "seed", "start", *_OPTIONS)
+_TEXT = ("model", "seed", "start", *_OPTIONS)
 
 
 async def digit(request: Any) -> Response:
     """Answer GET /v1/{model}/{seed}/{index}.{format}."""
-    path, given = request.path_params, parameters.query(request, _LAYOUT)
+    path, given = request.path_params, parameters.query(request, _DIGIT)
     drawing = Drawing(
         model="",
         seed=parameters.seed(path["seed"]),
         start=parameters.index("index", path["index"]),
         digits=(parameters.digit(given["digit"]),) if "digit" in given else None,
         format=path["format"],
-        **_layout(given),
+        **_options(given),
     )
     return await _picture(request, path["model"], drawing)
 
 
 async def random_digit(request: Any) -> Response:
     """Answer GET /v1/{model}/random.{format}: redirect to a random seed."""
-    path, given = request.path_params, parameters.query(request, _LAYOUT)
+    path, given = request.path_params, parameters.query(request, _DIGIT)
     generator, _ = _service(request).generator(path["model"])
     digits = (parameters.digit(given["digit"]),) if "digit" in given else None
     seed = secrets.randbits(32)
-    Drawing(path["model"], seed, digits=digits, format=path["format"], **_layout(given)).check(generator.model)
+    Drawing(path["model"], seed, digits=digits, format=path["format"], **_options(given)).check(generator.model)
     return _redirect(f"/v1/{path['model']}/{seed}/0.{path['format']}", given)
 
 
@@ -52,7 +53,7 @@ async def grid(request: Any) -> Response:
         start=parameters.index("start", given.get("start", "0")),
         n=parameters.count(given["n"]) if "n" in given else None,
         digits=parameters.digits(given["digits"]) if "digits" in given else None,
-        **_layout(given),
+        **_options(given),
     )
     return await _picture(request, model, drawing, given)
 
@@ -65,7 +66,7 @@ async def text(request: Any) -> Response:
         seed=_seed(given),
         start=parameters.index("start", given.get("start", "0")),
         text=checked_text(request.path_params["text"]),
-        **_layout(given),
+        **_options(given),
     )
     return await _picture(request, given.get("model", "cgan"), drawing, given)
 
@@ -119,11 +120,12 @@ def _matches(header: str | None, tag: str) -> bool:
     return header.strip() == "*" or tag in [given.strip().removeprefix("W/") for given in header.split(",")]
 
 
-def _layout(given: dict[str, str]) -> dict[str, Any]:
-    """Return the options of a drawing that the query string holds."""
+def _options(given: dict[str, str]) -> dict[str, Any]:
+    """Return the options of any drawing that the query string holds."""
     return {
         "scale": parameters.scale(given["scale"]) if "scale" in given else None,
         "invert": parameters.flag("invert", given.get("invert", "false")),
+        "verify": parameters.flag("verify", given.get("verify", "false")),
     }
 
 

@@ -1,6 +1,6 @@
 /** Draw: each press of a digit writes another one. */
 
-import { javascript, keywords, list, options, python } from "../calls.js";
+import { http, javascript, keywords, list, options, python } from "../calls.js";
 import { modelSelect, seedField } from "../controls.js";
 import { button, drawInk, el, inkCanvas } from "../dom.js";
 
@@ -78,6 +78,7 @@ function calls({ model, seed, digits }, verify) {
     Python: python(model, "draw", several, keywords({ seed, verify })),
     Shell: `mnistgen-run --model ${model} ${number}${verify ? " --verify" : ""}`,
     JavaScript: javascript(model, "draw", several, options({ seed, verify })),
+    HTTP: http(`${model}/grid.png`, { digits, seed, verify }),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Write: a number or date in handwriting, to download. */
 
-import { javascript, keywords, options, python } from "../calls.js";
+import { http, javascript, keywords, options, python } from "../calls.js";
 import { modelSelect, seedField } from "../controls.js";
 import { button, download, drawInk, el, INK, inkCanvas, labeled } from "../dom.js";
 
@@ -54,5 +54,6 @@ function calls({ model, seed, text }, verify) {
     Python: python(model, "text", quoted, keywords({ seed, verify })),
     Shell: `mnistgen-run --model ${model} --text=${quoted} --seed ${seed}${verify ? " --verify" : ""}`,
     JavaScript: javascript(model, "text", quoted, options({ seed, verify })),
+    HTTP: http(`text/${encodeURIComponent(text)}.png`, { model, seed, verify }),
   };
 }
