@@ -15,7 +15,7 @@ SEED := web/seed-models
 FAULTS := PYTHONPATH=tests $(BIN)/python -m faults
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test coverage fuzz faults test-oldest check lint types format docs docs-serve examples web lock \
+.PHONY: help demo test coverage fuzz faults test-oldest check lint types format docs docs-serve examples clients web lock \
   audit release clean
 .DEFAULT_GOAL := help
 
@@ -76,6 +76,11 @@ docs-serve: $(VENV)/test-ready  ## Serve the documentation and rebuild it on cha
 examples: $(VENV)/test-ready  ## Install what the examples need, and test them (uses the network)
 	$(PIP) -e . flask nbclient ipykernel ipywidgets pyinstaller
 	$(BIN)/python -m pytest tests/test_examples.py
+
+# Without these packages, two tests of the server are skipped.
+clients: $(VENV)/test-ready  ## Test the server with schemathesis and a client of Triton (uses the network)
+	$(PIP) schemathesis==4.32.5 'tritonclient[http]==2.73.0'
+	$(BIN)/python -m pytest tests/test_serve_openapi.py tests/test_serve_v2.py
 
 web: web/node_modules/ready $(SEED)/manifest.json  ## Build and test the npm package and the demo page (Node.js, Chromium)
 	npm --prefix web run build

@@ -26,6 +26,8 @@ function init() n = BASE + id * 100000000 end
 function request() n = n + 1; return wrk.format("GET", string.format("PATH", n)) end
 """
 """Requests for another seed each; BASE differs in each run, so that no response is in the cache."""
+DELAY = "function delay() return math.random(0, MOST) end\n"
+"""Pauses of random lengths, in milliseconds, before each request of a connection."""
 MODELS = {"cgan": "?digit=5", "cgan-int8": "?digit=5", "vae": "", "gan": ""}
 START = "from mnistgen.cli import main; main()"
 _bases = itertools.count(1_000_000_000, 1_000_000_000)
@@ -50,11 +52,14 @@ def wrk(address: str, seconds: int, connections: int, *options: str) -> tuple[fl
     return float(re.search(r"Requests/sec: +([\d.]+)", text)[1]), re.search(r"99% +(\S+)", text)[1], failures
 
 
-def distinct(address: str, model: str, seconds: int, connections: int, query: str = "") -> tuple[float, str, str]:
-    """Request a digit of another seed each time."""
+def distinct(
+    address: str, model: str, seconds: int, connections: int, query: str = "", pause: float = 0
+) -> tuple[float, str, str]:
+    """Request a digit of another seed each time, each connection after `pause` seconds on average."""
     path = f"/v1/{model}/%d/0.png{query or MODELS[model]}"
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(DISTINCT.replace("BASE", str(next(_bases))).replace("PATH", path))
+        script.write(DELAY.replace("MOST", str(round(2000 * pause))) if pause else "")
         script.flush()
         return wrk(address, seconds, connections, "-s", script.name)
 
@@ -93,6 +98,7 @@ def measure(seconds: int, requests: int) -> None:
             figures = distinct(address, model, seconds, 8)
             digits, pngs = (alone(model, seconds, as_png) for as_png in (False, True))
             show(f"{model}, distinct", figures, f"alone {digits:.0f} digits/s, {pngs:.0f} PNGs/s")
+            show(f"{model}, half the load", distinct(address, model, seconds, 8, pause=8 / figures[0]))
         show("vae, distinct, scale 1", distinct(address, "vae", seconds, 8, "?scale=1"))
         digit = f"{address}/v1/cgan/7/0.png?digit=5"
         show("cached", wrk(digit, seconds, 8))

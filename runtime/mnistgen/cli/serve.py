@@ -31,6 +31,7 @@ _PACKAGES = ("starlette", "uvicorn", "httptools", "prometheus_client")
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="Origin of pages that may read responses.")
 @click.option("--access-log/--no-access-log", default=True, show_default=True, help="Log requests on stderr.")
 @click.option("--metrics", is_flag=True, help="Serve metrics for Prometheus at /metrics.")
+@click.option("--traces", is_flag=True, help="Trace requests with OpenTelemetry's API.")
 @shared.artifacts_option
 @shared.device_option
 def command(host: str, port: int, names: tuple[str, ...], workers: int | None, **options: Any) -> None:
@@ -45,7 +46,10 @@ def command(host: str, port: int, names: tuple[str, ...], workers: int | None, *
       mnistgen serve --model cgan --port 0 --no-access-log
       curl -o five.png 'http://127.0.0.1:8029/v1/cgan/7/0.png?digit=5'
     """
-    _check_packages()
+    for name in _PACKAGES:
+        _check_package(name, f"Run {install_command('serve')}")
+    if options["traces"]:
+        _check_package("opentelemetry", "Run pip install opentelemetry-distro opentelemetry-exporter-otlp")
     # Lazy: only this command has the extra's packages.
     from mnistgen.serve import server
     from mnistgen.serve.app import build
@@ -64,10 +68,7 @@ def command(host: str, port: int, names: tuple[str, ...], workers: int | None, *
     service.close()
 
 
-def _check_packages() -> None:
-    """Raise MissingPackageError unless the extra's packages are installed."""
-    for name in _PACKAGES:
-        if importlib.util.find_spec(name) is None:
-            raise MissingPackageError(
-                f"mnistgen serve needs {name}", code="package-missing", remedy=f"Run {install_command('serve')}"
-            )
+def _check_package(name: str, remedy: str) -> None:
+    """Raise MissingPackageError unless a package is installed."""
+    if importlib.util.find_spec(name) is None:
+        raise MissingPackageError(f"mnistgen serve needs {name}", code="package-missing", remedy=remedy)

@@ -27,14 +27,21 @@ def build(service: Service, artifacts: Path) -> Any:
     """
     files, settings = page.files(artifacts), service.settings
     listed, observe = _routes(service, files), None
+    templates: dict[Any, str] = {}
     if settings.metrics:
         from mnistgen.serve.metrics import Metrics  # lazy: not every server is measured
 
-        metrics = Metrics(service)
+        metrics = Metrics(service, templates)
         listed.append(Route("/metrics", metrics.show))
-        metrics.name_routes(listed)
         observe = metrics.observe
-    middleware = [Middleware(Frame, access_log=settings.access_log, pages=files, observe=observe)]
+    for route in listed:
+        templates.setdefault(route.endpoint, route.path)
+    middleware: list[Any] = []
+    if settings.traces:
+        from mnistgen.serve.traces import Traces  # lazy: OpenTelemetry is optional
+
+        middleware.append(Middleware(Traces, templates=templates))
+    middleware.append(Middleware(Frame, access_log=settings.access_log, pages=files, observe=observe))
     if settings.origins:
         exposed = ["ETag", "Mnistgen-Seed", "X-Request-ID"]
         middleware.append(

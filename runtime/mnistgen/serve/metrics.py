@@ -12,11 +12,16 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 
 
 class Metrics:
-    """Counters of requests, and gauges of the service."""
+    """Counters of requests, and gauges of the service.
 
-    def __init__(self, service: Service):
+    Args:
+        service: The service.
+        templates: The route of each endpoint; all files of the demo page are one.
+    """
+
+    def __init__(self, service: Service, templates: dict[Any, str]):
         self._registry = CollectorRegistry()
-        self._templates: dict[Any, str] = {}
+        self._templates = templates
         labels = ("route", "method", "status")
         self._requests = Counter("mnistgen_requests", "Finished requests.", labels, registry=self._registry)
         self._seconds = Histogram(
@@ -25,11 +30,6 @@ class Metrics:
         self._gauge("mnistgen_pending_requests", "Requests that wait or are drawn.", lambda: service.gate.pending)
         self._gauge("mnistgen_cache_bytes", "Bytes of encoded responses in memory.", lambda: service.cache.size)
         self._gauge("mnistgen_ready", "Whether each model has drawn a digit.", lambda: int(service.ready))
-
-    def name_routes(self, routes: list[Any]) -> None:
-        """Take the template of each endpoint; all files of the demo page are one."""
-        for route in routes:
-            self._templates.setdefault(route.endpoint, route.path)
 
     def observe(self, scope: Any, status: int, seconds: float) -> None:
         """Count a finished request."""

@@ -81,6 +81,7 @@ def paths(model: Schema, example: str, errors: Schema) -> Schema:
         found[address] = {"get": _operation("Inputs and outputs of a model.", inside, errors, "ModelMetadata")}
         found[f"{address}/ready"] = {"get": _operation("Whether the model is ready.", inside, errors)}
         infer = _operation("Decode tensors, or draw the images of a seed.", inside, errors, "InferResponse")
+        infer["responses"]["200"]["content"]["application/octet-stream"] = {}
         body = {"schema": _reference("InferRequest"), "example": {"parameters": {"seed": "7", "n": 1}}}
         found[f"{address}/infer"] = {
             "post": {**infer, "requestBody": {"required": True, "content": {"application/json": body}}}

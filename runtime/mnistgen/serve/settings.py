@@ -44,3 +44,5 @@ class Settings:
     """Whether each request is logged on stderr."""
     metrics: bool = False
     """Whether /metrics exists."""
+    traces: bool = False
+    """Whether each request is a span of OpenTelemetry."""
