@@ -1,5 +1,6 @@
 """Read and write the artifacts folder: models and manifest, all or nothing."""
 
+import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from export.errors import ExportError
-from export.graphs.models import SHIPPED
+from export.graphs.convert import draws_same_images
+from export.graphs.models import GRAPHS, SHIPPED, base_model
 from mnistgen.errors import ArtifactError
 from mnistgen.manifest import SCHEMA, Manifest, Model, Verifier
 from training.files import locked, replace_files
@@ -59,9 +61,28 @@ def _manifest(artifacts: Path) -> Manifest | None:
         raise ExportError(f"{path} cannot be read ({error.problem}). Delete it and export with --all.") from error
 
 
-def keep_certificate(model: Model, before: Model | None) -> Model:
-    """Return `model` with the certificate that it had before, if its file has not changed."""
-    return replace(model, quality=before.quality) if before and before.sha256 == model.sha256 else model
+def keep_certificate(model: Model, content: bytes, before: Model | None, artifacts: Path) -> Model:
+    """Return `model` with the certificate that it had before, if its file draws the same images as the former one.
+
+    A certificate measures images. So it stays valid if the same weights are only written in another form.
+
+    Args:
+        model: The model to write.
+        content: Its ONNX file.
+        before: What the manifest says about the former file, if any.
+        artifacts: The folder of the former file.
+    """
+    if not before or not before.certified or model.weights_sha256 != before.weights_sha256:
+        return model
+    if model.sha256 != before.sha256:
+        try:
+            former = (artifacts / before.file).read_bytes()
+        except OSError:
+            return model
+        is_former = hashlib.sha256(former).hexdigest() == before.sha256
+        if not is_former or not draws_same_images(GRAPHS[base_model(model.name)], former, content):
+            return model
+    return replace(model, quality=before.quality)
 
 
 def manifest_bytes(models: Mapping[str, Model], verifier: Verifier | None = None) -> bytes:

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import mnistgen
 from export.artifacts import manifest_bytes, write_artifacts
-from export.graphs import convert, quantize
+from export.graphs import clean, convert, quantize
 from export.graphs.models import GRAPHS, INT8, Graph, base_model
 from export.weights import Weights
 from mnistgen.manifest import METADATA_SCHEMA, Model
@@ -50,8 +50,8 @@ def build_model(name: str, weights: Weights) -> tuple[bytes, Model]:
         bytes=len(content),
         inputs={key: ["N", width] for key, width in graph.inputs.items()},
         outputs={"image": ["N", 1, 28, 28]},
-        opset=convert.OPSET,
-        ir_version=convert.IR_VERSION,
+        opset=clean.OPSET,
+        ir_version=clean.IR_VERSION,
         training={key: weights.facts[key] for key in ("command", "device", "final_metrics")},
         verification={
             "largest_difference": convert.largest_difference(graph, module, content, tolerance),

@@ -55,7 +55,7 @@ def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path
             f"{name}: weights from {found.path} ({found.facts['recipe']} recipe, {found.facts['epochs']} epochs)"
         )
         content, model = build_model(name, found)
-        models[name] = keep_certificate(model, before.get(name))
+        models[name] = keep_certificate(model, content, before.get(name), artifacts)
         if reason := _endangers(models[name], before, found, artifacts):
             reasons[name] = reason
         contents[artifacts / model.file] = content

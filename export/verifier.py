@@ -12,7 +12,7 @@ from export import weights
 from export.artifacts import locked_artifacts, manifest_bytes, read_models, write_artifacts
 from export.build import versions
 from export.errors import ExportError
-from export.graphs import convert
+from export.graphs import clean, convert
 from export.graphs.models import load
 from export.weights import Weights
 from mnistgen import verify
@@ -70,8 +70,8 @@ def describe(found: Weights, content: bytes, test: Digits) -> Verifier:
         bytes=len(content),
         inputs={verify.INPUT: ["N", 1, 28, 28]},
         outputs={verify.OUTPUT: ["N", 10]},
-        opset=convert.OPSET,
-        ir_version=convert.IR_VERSION,
+        opset=clean.OPSET,
+        ir_version=clean.IR_VERSION,
         weights_sha256=found.sha256,
         training={key: found.facts[key] for key in ("command", "device", "final_metrics")},
         verification={"largest_difference": difference, "versions": versions()},

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 import mnistgen
 from export import onnx as command
 from export import verifier, weights
-from export.graphs import convert
+from export.graphs import clean, convert
 from export.graphs.models import GRAPHS
 from export.quality import command as quality
 from export.report import command as report
@@ -104,7 +104,7 @@ def test_files_describe_themselves(name):
         "git_revision": listed.git_revision,
         "weights_sha256": listed.weights_sha256,
     }
-    assert (model.ir_version, [(o.domain, o.version) for o in model.opset_import]) == (8, [("", 18)])
+    assert (model.ir_version, [(o.domain, o.version) for o in model.opset_import]) == (7, [("", 13)])
     inputs = {"z": listed.latent_size, **({"label": 10} if name.startswith("cgan") else {})}
     for value, width in zip(model.graph.input, inputs.values(), strict=True):
         batch, size = value.type.tensor_type.shape.dim
@@ -124,6 +124,23 @@ def test_all_excludes_model(tmp_path, main, options):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", [*MODELS, "verifier"])
+def test_files_are_clean(name):
+    model = onnx.load(ARTIFACTS / f"{name}.onnx")
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    described = {value.name for value in (*model.graph.value_info, *model.graph.output)}
+    assert all(value.doc_string for value in (*model.graph.input, *model.graph.output))
+    assert described == {output for node in model.graph.node for output in node.output}
+    assert not [key for key in constants if key.startswith(("val_", "getitem"))]
+    for node in model.graph.node:
+        assert "allowzero" not in [attribute.name for attribute in node.attribute]
+        if node.op_type == "DequantizeLinear" and node.input[0] in constants:
+            assert constants[node.input[0]].dtype != np.int32 or len(node.input) == 2
+    again = onnx.ModelProto.FromString(model.SerializeToString())
+    clean.clean(again)
+    assert again == model
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_files_hold_no_paths_or_stack_traces(name):
     model = onnx.load(ARTIFACTS / f"{name}.onnx")
@@ -137,7 +154,7 @@ def test_files_hold_no_paths_or_stack_traces(name):
 
 def test_int8_model_has_int8_weights():
     model = onnx.load(ARTIFACTS / "cgan-int8.onnx")
-    kinds = [tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith("weight_quantized")]
+    kinds = [tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith("weight.quantized")]
     assert kinds == [onnx.TensorProto.INT8] * 8
     values = [*model.graph.input, *model.graph.output]
     assert {value.type.tensor_type.elem_type for value in values} == {onnx.TensorProto.FLOAT}

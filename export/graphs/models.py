@@ -3,9 +3,11 @@
 Each has two forms: the reference, as it was trained, and the optimized form that ships.
 """
 
+import copy
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -138,12 +140,31 @@ class OptimizedCgan(nn.Module):
 class QuantizableCgan(OptimizedCgan):
     """OptimizedCgan with the first upsampling layer as a polyphase convolution, too.
 
-    ONNX Runtime quantizes convolutions, but not transposed ones.
+    ONNX Runtime quantizes convolutions, but not transposed ones. The layer's 138 channels are padded with zeros to a
+    multiple of four, because ONNX Runtime's WebGPU provider computes other numbers wrongly.
     """
+
+    def __init__(self, graph: CganGraph):
+        super().__init__(_with_padded_channels(graph))
 
     def first_upsampling(self, layer: nn.ConvTranspose2d, activation: nn.Module) -> list[nn.Module]:
         """Return the first upsampling layer as a polyphase convolution."""
         return [PolyphaseConvTranspose2d(layer, activation), Interleave()]
+
+
+def _with_padded_channels(graph: CganGraph) -> CganGraph:
+    """Return a copy whose first map has a multiple of four channels; the added ones are zero."""
+    graph = copy.deepcopy(graph)
+    dense, _, unflatten, layer, *_ = graph.generator.layers
+    channels, height, width = unflatten.unflattened_size
+    added = -channels % 4
+    rows = added * height * width
+    dense.weight = nn.Parameter(F.pad(dense.weight, (0, 0, 0, rows)))
+    dense.bias = nn.Parameter(F.pad(dense.bias, (0, rows)))
+    layer.weight = nn.Parameter(F.pad(layer.weight, (0, 0, 0, 0, 0, 0, 0, added)))
+    dense.out_features, layer.in_channels = dense.out_features + rows, channels + added
+    unflatten.unflattened_size = (channels + added, height, width)
+    return graph
 
 
 def _pixels_first(dense: nn.Linear, channels: int) -> nn.Linear:
