@@ -141,5 +141,5 @@ $(OLDEST)/ready: pyproject.toml
 	  $$($(OLDEST)/bin/python -c "import tomllib; \
 	  project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 	  bounds = project['dependencies'] + project['optional-dependencies']['cpu']; \
-	  print(*(bound.replace('>=', '==') for bound in bounds))")
+	  print(*(bound.split(',')[0].replace('>=', '==') for bound in bounds))")
 	touch $@
