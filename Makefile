@@ -15,8 +15,8 @@ SEED := web/seed-models
 FAULTS := PYTHONPATH=tests $(BIN)/python -m faults
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test coverage fuzz faults test-oldest check lint types format docs docs-serve examples clients web lock \
-  audit release clean
+.PHONY: help demo test coverage fuzz faults test-oldest test-arm check lint types format docs docs-serve examples \
+  clients web lock audit release clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -49,6 +49,9 @@ faults: $(VENV)/test-ready  ## Interrupt, starve and race commands for 5 minutes
 
 test-oldest: $(OLDEST)/ready  ## Test the runtime with the oldest supported packages (downloads them)
 	$(OLDEST)/bin/python -m pytest $$(grep -LE '^(from|import) (torch|training|export|onnx)' tests/test_*.py)
+
+test-arm: $(BIN)/python  ## Test the runtime on emulated 64-bit ARM processors (Debian; uses the network)
+	PYTHONPATH=tests $(BIN)/python -m arm.emulate
 
 check: lint types coverage  ## Run lint, types and tests
 
@@ -114,7 +117,7 @@ $(SEED)/manifest.json: $(VENV)/test-ready artifacts/weights/seed/*.safetensors a
 	cp artifacts/references.json $(SEED)
 
 clean:  ## Remove the environments and everything built
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) demo dist site .coverage web/dist web/models web/types web/node_modules $(SEED)
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) .arm demo dist site .coverage web/dist web/models web/types web/node_modules $(SEED)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -146,5 +149,5 @@ $(OLDEST)/ready: pyproject.toml
 	  $$($(OLDEST)/bin/python -c "import tomllib; \
 	  project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 	  bounds = project['dependencies'] + project['optional-dependencies']['cpu']; \
-	  print(*(bound.replace('>=', '==') for bound in bounds))")
+	  print(*(bound.split(',')[0].replace('>=', '==') for bound in bounds))")
 	touch $@
