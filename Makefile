@@ -16,7 +16,7 @@ FAULTS := PYTHONPATH=tests $(BIN)/python -m faults
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: help demo test coverage fuzz faults test-oldest test-arm check lint types format docs docs-serve examples \
-  clients web lock audit release clean
+  clients web lock gpu-check gpu-pack audit release clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -89,6 +89,12 @@ web: web/node_modules/ready $(SEED)/manifest.json  ## Build and test the npm pac
 	npm --prefix web run build
 	npm --prefix web run lint
 	npm --prefix web test
+
+gpu-check: $(VENV)/test-ready  ## Check digits, speed and training on a GPU; without one, the steps are skipped
+	$(BIN)/python -m export.gpu_check
+
+gpu-pack: $(VENV)/test-ready  ## Pack the GPU check for a machine without a network (downloads 300 MB)
+	PYTHON=$(BIN)/python export/gpu_check/pack.sh
 
 # To also upgrade the packages that constraints.txt does not list: make lock UPGRADE=--upgrade
 lock: $(BIN)/python  ## Resolve all dependencies again, with hashes, into requirements/ (uses the network)

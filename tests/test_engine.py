@@ -1,6 +1,8 @@
 """Chunks of a run, and the session that draws a chunk."""
 
+import numpy as np
 import pytest
+from fakes import Runtime
 
 from mnistgen.inference import engine
 from mnistgen.inference.engine import Engine
@@ -37,3 +39,20 @@ def test_second_single_image_uses_all_threads(manifest, monkeypatch, model, thre
     assert (second is not first) == split
     assert third is second
     assert opened == [(threads,)][:split]
+
+
+def test_gpu_runs_have_one_shape(manifest, system, monkeypatch):
+    """On a GPU the shape chooses the algorithm, so each run must have the same (contract C4)."""
+    rows = []
+    original = engine.run_bound
+    monkeypatch.setattr(engine, "run_bound", lambda *given: rows.append(len(given[1]["z"])) or original(*given))
+    system(Runtime(starts=True))
+    on_gpu, on_cpu = (Engine(manifest, manifest.model("vae"), device) for device in ("gpu", "cpu"))
+    z = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    for n in (1, 5, 300):
+        images = [
+            each.draw_into(np.zeros((n, 28, 28), np.uint8), lambda chunk: {"z": z[chunk]}) for each in (on_gpu, on_cpu)
+        ]
+        np.testing.assert_array_equal(*images)
+    assert set(rows) == {engine.GPU_CHUNK}
+    assert len(rows) == 4

@@ -93,7 +93,7 @@ def test_missing_driver_is_reported(graph, system, packages):
     error = device_error(graph)
     assert error.code == "driver-missing"
     assert "libcuda.so.1" in error.problem
-    assert runtime.opened == [[(session.CUDA, {"use_tf32": "0"}), session.CPU]]
+    assert runtime.opened == [[(session.CUDA, session.CUDA_OPTIONS), session.CPU]]
 
 
 def test_missing_cuda_libraries_are_named(graph, system, packages):

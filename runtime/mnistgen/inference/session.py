@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "gpu", "cuda")
 """Where a model can run; "cuda" is a synonym of "gpu"."""
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+# TF32's rounding could move a pixel by more than the grey level that contract C4 allows. The default search for
+# cuDNN's algorithms times them, so two sessions can choose differently.
+CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+"""Options of the CUDA provider."""
 Inputs = dict[str, NDArray[np.float32]]
 """Inputs of a run by name, (n, width) each."""
 RUN_SECONDS = 60.0
@@ -151,8 +155,7 @@ def _cuda_session(runtime: Any, model: bytes, threads: int) -> tuple[Any, str]:
         with contextlib.redirect_stdout(printed):  # the only place where it names missing libraries
             if hasattr(runtime, "preload_dlls"):  # since ONNX Runtime 1.21
                 runtime.preload_dlls()  # the CUDA and cuDNN libraries of the gpu extra
-            # Without TF32, whose rounding could move a pixel by more than the grey level that contract C4 allows.
-            session = _session(runtime, model, [(CUDA, {"use_tf32": "0"}), CPU], threads)
+            session = _session(runtime, model, [(CUDA, CUDA_OPTIONS), CPU], threads)
     finally:
         runtime.set_default_logger_severity(_WARNING)  # ONNX Runtime's default
     session.disable_fallback()  # a run that fails on the GPU must fail, not continue on the CPU

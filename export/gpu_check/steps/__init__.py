@@ -1,0 +1,1 @@
+"""The steps of the check; each is a function of a Context."""
