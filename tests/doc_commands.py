@@ -20,7 +20,10 @@ from mnistgen.cli import group
 from mnistgen.cli.run import command as run_command
 
 COMMANDS = {"mnistgen": group.mnistgen, "mnistgen-run": run_command}
-STUBS = ["pip", "python", "python3", "make", "npm", "node", "git", "curl", "pyinstaller", "tk_pad", "model_signing"]
+STUBS = [
+    *("pip", "python", "python3", "make", "npm", "node", "git", "curl"),
+    *("opentelemetry-instrument", "pyinstaller", "tk_pad", "model_signing"),
+]
 STUB = """#!/bin/sh
 printf '%s\\037' "${0##*/}" "$@" >> "$CALLS"; printf '\\036' >> "$CALLS"
 """
@@ -104,6 +107,8 @@ def check_call(*call: str) -> None:
             assert address.startswith(("http://127.0.0.1:8029/v1/", "http://127.0.0.1:8029/v2/")), (
                 address
             )  # of `mnistgen serve`
+        case ["opentelemetry-instrument", "--service_name", _, *command]:
+            check_call(*command)
         case ["npm", "ci", "--prefix", path] | ["git", "checkout", path]:
             assert (ROOT / path).exists(), path
             assert call[0] == "git" or (ROOT / path / "package-lock.json").is_file(), path
