@@ -16,6 +16,7 @@ from export.artifacts import (
     write_artifacts,
 )
 from export.build import build_model
+from export.graphs.batch import fix_batch
 from export.graphs.models import base_model
 from export.options import chosen_models, model_options
 from export.weights import Weights
@@ -30,13 +31,17 @@ _FOLDER = click.Path(path_type=Path)
     "--checkpoints", type=_FOLDER, default="checkpoints", show_default=True, help="Folder of finished trainings."
 )
 @click.option("--artifacts", type=_FOLDER, default="artifacts", show_default=True, help="Folder to write to.")
-def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path) -> None:
+@click.option("--batch", type=click.IntRange(1, 4096), help="Also write variants for this number of images only.")
+def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path, batch: int | None) -> None:
     """Export the VAE's decoder and the GANs' generators to ONNX and compare them with PyTorch.
 
     cgan-int8 is the CGAN with quantized convolutions: faster, and close to it rather than equal.
 
     Weights are read from --checkpoints if a finished training left them there, and are then copied to weights/ in
     --artifacts; otherwise from there. Nothing is written unless all models pass.
+
+    --batch 1 adds files such as cgan-batch1.onnx, for compilers that know only fixed shapes. The manifest does not list
+    them.
 
     \b
     Examples:
@@ -60,6 +65,8 @@ def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path
             reasons[name] = reason
         contents[artifacts / model.file] = content
         contents[artifacts / "weights" / f"{base_model(name)}.safetensors"] = found.content
+        if batch:
+            contents[artifacts / f"{name}-batch{batch}.onnx"] = fix_batch(content, batch)
         difference = model.verification["largest_difference"]
         click.echo(f"{name}: {len(content):,} bytes, within {difference:.1e} of PyTorch, SHA-256 {model.sha256}")
     contents[artifacts / "manifest.json"] = manifest_bytes(models, read_verifier(artifacts))

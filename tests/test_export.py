@@ -20,9 +20,12 @@ import mnistgen
 from export import onnx as command
 from export import verifier, weights
 from export.graphs import clean, convert
+from export.graphs.batch import fix_batch
 from export.graphs.models import GRAPHS
 from export.quality import command as quality
 from export.report import command as report
+from mnistgen.inference.session import open_session
+from mnistgen.latents import one_hot
 from mnistgen.manifest import Manifest
 from training.files import locked
 
@@ -384,3 +387,17 @@ def test_reference_graphs_give_unit_range():
             image = module(*inputs).numpy()
         assert image.shape == (4, 1, 28, 28)
         assert np.all((image >= 0) & (image <= 1))
+
+
+@pytest.mark.parametrize("name", ["vae", "gan", "cgan", "cgan-int8"])
+def test_fixed_batch_draws_the_same_images(name):
+    content = (ROOT / "artifacts" / f"{name}.onnx").read_bytes()
+    fixed = fix_batch(content, 3)
+    shapes = [value.type.tensor_type.shape.dim for value in onnx.load_from_string(fixed).graph.value_info]
+    assert not any(dimension.dim_param for shape in shapes for dimension in shape)
+    generator = mnistgen.load(name, device="cpu")
+    inputs = {"z": generator.latents(3, seed=1)}
+    if generator.model.classes:
+        inputs["label"] = one_hot(np.arange(3))
+    (free,), (images,) = (open_session(each, "cpu").run(None, inputs) for each in (content, fixed))
+    assert np.array_equal(images, free)

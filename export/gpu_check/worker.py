@@ -22,7 +22,7 @@ STEPS: dict[str, Callable[[Context], None]] = {
 }
 
 
-def main(step: str, settings: dict[str, Any], answer: Path) -> None:
+def run(step: str, settings: dict[str, Any], answer: Path) -> None:
     """Run `step`, and write its status and the reason to the file `answer` as JSON."""
     paths = {name: Path(settings.pop(name)) for name in ("out", "data", "rows")}
     status, reason = OK, ""
@@ -36,4 +36,4 @@ def main(step: str, settings: dict[str, Any], answer: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3]))
+    run(sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3]))

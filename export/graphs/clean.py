@@ -44,13 +44,15 @@ def clean(model: ModelProto) -> None:
 
 
 def _lower(model: ModelProto) -> None:
-    """Declare the old opset; of the operators in use, only `ReduceMean` and `DequantizeLinear` need a change."""
+    """Declare the old opset; of the operators in use, three need a change."""
     constants = _constants(model)
     for node in model.graph.node:
         if node.op_type == "ReduceMean" and len(node.input) == 2:
             axes = constants[node.input.pop()]
             node.attribute.append(helper.make_attribute("axes", axes.tolist()))
             _drop_attributes(node, {"noop_with_empty_axes"})
+        if node.op_type == "Split":
+            _drop_attributes(node, {"num_outputs"})  # the number of outputs says the same
         if node.op_type == "DequantizeLinear" and len(node.input) == 3:
             quantized, zero = constants.get(node.input[0]), constants.get(node.input[2])
             if quantized is not None and quantized.dtype == "int32" and not zero.any():
