@@ -53,7 +53,7 @@ DEVELOPER_MODULES = [
     module_name(path)
     for package in ("training", "export")
     for path in sorted((ROOT / package).rglob("*.py"))
-    if 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")
+    if "    main()\n" in path.read_text(encoding="utf-8").partition('if __name__ == "__main__"')[2]
 ]
 DOCTEST_MODULES = [
     module_name(path) for path in sorted((ROOT / "runtime").rglob("*.py")) if ">>>" in path.read_text(encoding="utf-8")
