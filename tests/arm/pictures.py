@@ -19,7 +19,8 @@ GOLDEN = parity.FOLDER.with_name("golden")
 
 def pairs() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield the model, the picture drawn here and the picture expected, in gray levels, for each case."""
-    # The golden picture of cgan-int8 differs by up to 37 levels from x86-64, too; tests/parity/ has a current one.
+    # Not the golden picture of cgan-int8: some x86-64 processors differ from it, too, by up to 37 levels at single
+    # pixels (docs/contract.md, Reproducibility). tests/parity/ has a picture of cgan-int8.
     for model in parity.MODELS[:3]:
         images = mnistgen.load(model, device="cpu").generate(10, seed=0)
         yield model, np.concatenate(list(images), axis=1), _read(GOLDEN / f"{model}.png")

@@ -4,6 +4,7 @@ apt checks Debian's packages against the signatures of Debian's archive; pip che
 requirements/.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -97,14 +98,17 @@ def _unpack_wheels(target: Path) -> None:
 def write_cpuinfo(root: Path, processor: str) -> None:
     """Describe an emulated processor in `root`; ONNX Runtime crashes on import if it reads that of another kind."""
     part, features = PROCESSORS[processor]
-    lines = [
-        "processor\t: 0",
-        "BogoMIPS\t: 100.00",
-        f"Features\t: {features}",
-        "CPU implementer\t: 0x41",
-        "CPU architecture: 8",
-        "CPU variant\t: 0x0",
-        f"CPU part\t: {part}",
-        "CPU revision\t: 0",
-    ]
-    (root / "proc" / "cpuinfo").write_text("\n".join(lines) + "\n\n")
+    blocks = []
+    for number in sorted(os.sched_getaffinity(0)):  # the count must agree with what the emulated process may use
+        lines = [
+            f"processor\t: {number}",
+            "BogoMIPS\t: 100.00",
+            f"Features\t: {features}",
+            "CPU implementer\t: 0x41",
+            "CPU architecture: 8",
+            "CPU variant\t: 0x0",
+            f"CPU part\t: {part}",
+            "CPU revision\t: 0",
+        ]
+        blocks.append("\n".join(lines) + "\n\n")
+    (root / "proc" / "cpuinfo").write_text("".join(blocks))
