@@ -12,12 +12,12 @@ from pathlib import Path
 from arm.root import PROCESSORS, ROOT, build, missing_packages, write_cpuinfo
 
 FOLDER = ROOT / ".arm"
-TESTS = ("test_errors.py", "test_images.py", "test_labels.py")
+TESTS = ("test_errors.py", "test_images.py", "test_labels.py", "test_model_file.py")
 """Tests without pictures of whole models, which `arm.pictures` draws once, and with few processes.
 
-Emulation is 10 to 50 times slower. Left out: the Philox vectors of test_latents.py (a minute for each processor), the
-hundreds of images of test_interpolation.py, the thousands of test_engine.py, datasets, the server, and everything that
-starts dozens of processes.
+Emulation is 10 to 50 times slower. Left out: the Philox vectors of test_latents.py (a minute for each processor),
+test_formats.py (two minutes), the hundreds of images of test_interpolation.py, the thousands of test_engine.py,
+datasets, the server, and everything that starts dozens of processes.
 """
 
 
