@@ -11,7 +11,7 @@ download() {
     --implementation cp --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
     --platform manylinux2014_x86_64 -d "$work/wheels" "$@"
 }
-download "onnxruntime-gpu${ORT_GPU:-}" numpy safetensors tqdm click pillow
+download "onnxruntime-gpu${ORT_GPU:-}" onnx onnxscript numpy safetensors tqdm click pillow
 # PyTorch is on the machine, so torchvision, which reads MNIST and writes grids, comes without what it depends on.
 download --no-deps "torchvision${TORCHVISION:->=0.28,<0.29}"
 mkdir -p "$work/pack/site"
