@@ -1,5 +1,6 @@
 """The command: `python -m export.gpu_check`."""
 
+import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -10,7 +11,7 @@ import torch
 
 from export.gpu_check import results
 from export.gpu_check.results import OK, SKIPPED, Result
-from export.gpu_check.runner import LIMITS, run_steps
+from export.gpu_check.runner import LIMITS, exit_on_signals, run_steps
 from mnistgen.inference.cpu import processor, usable_cores
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -38,7 +39,7 @@ def main(out: Path, data: Path, device: str, steps: tuple[str, ...], minutes: fl
 
     Each step runs in a process of its own with a time limit. Its result is written at once to results.json and
     results.md in the folder --out. Without a GPU, the steps are skipped and the exit code is 0. It is 1 if a step
-    fails, and 130 after Ctrl-C.
+    fails, 130 after Ctrl-C, and 143 after SIGTERM.
 
     \b
     Examples:
@@ -55,6 +56,9 @@ def main(out: Path, data: Path, device: str, steps: tuple[str, ...], minutes: fl
         results.write(out, done, setting)
         click.echo(f"{result.step:<9} {result}")
 
+    exit_on_signals()
+    if device == "cpu":
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny batches gain nothing from threads
     settings = {"device": device, "tiny": device == "cpu", "out": str(out), "data": str(data.resolve())}
     try:
         run_steps(list(dict.fromkeys(steps)) or list(LIMITS), settings, out, 60 * minutes, add)

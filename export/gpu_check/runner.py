@@ -34,11 +34,12 @@ def run_steps(
         settings: Fields of a Context as JSON values, without those that depend on the step.
         out: Folder for the steps' files.
         total: Seconds for all steps together.
-        on_result: Receives each result at once, also that of a step interrupted by Ctrl-C.
+        on_result: Receives each result at once, also that of a step that a signal interrupts.
         worker: Command that runs a step.
 
     Raises:
-        KeyboardInterrupt: After the step was ended and its result delivered.
+        KeyboardInterrupt: After Ctrl-C, once the step was ended and its result delivered.
+        SystemExit: Likewise, if a signal handler raises it.
     """
     end = time.monotonic() + total
     for step in steps:
@@ -46,12 +47,23 @@ def run_steps(
         result = Result(step, FAILED)
         try:
             _run(result, [*worker], {**settings, "seconds": limit}, out, limit)
-        except KeyboardInterrupt:
-            result.status, result.reason = INTERRUPTED, "stopped with Ctrl-C"
+        except (KeyboardInterrupt, SystemExit) as stop:
+            by = "Ctrl-C" if isinstance(stop, KeyboardInterrupt) else "a signal"
+            result.status, result.reason = INTERRUPTED, f"stopped by {by}"
             raise
         finally:
             result.rows = _rows(out / f"{step}.jsonl")
             on_result(result)
+
+
+def exit_on_signals() -> None:
+    """Raise SystemExit on SIGTERM and SIGHUP, so that `run_steps` ends its worker and delivers the result."""
+
+    def leave(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
 
 
 def _run(result: Result, worker: list[str], settings: dict[str, Any], out: Path, limit: float) -> None:

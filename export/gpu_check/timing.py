@@ -3,25 +3,29 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from export.gpu_check.context import Context
 
 Call = Callable[[], object]
 ROUNDS = 5
 WARM_UP = 2
+"""Calls before each turn that are not timed."""
 
 
 def take_turns(context: Context, calls: Mapping[str, Call], rounds: int = ROUNDS) -> dict[str, float]:
     """Return the median seconds of each call, waiting for the device after each, as a user of the result would.
 
-    The calls take turns, so that changes of the clock rate affect all of them.
+    The calls take turns, so that changes of the clock rate affect all of them. With tiny sizes, each is timed once.
     """
+    rounds, warm_up = (1, 0) if context.tiny else (rounds, WARM_UP)
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            for _ in range(WARM_UP):
+            for _ in range(warm_up):
                 call()
             context.wait()
             end = time.perf_counter() + context.turn / rounds
@@ -65,3 +69,15 @@ def with_tf32(allowed: bool, call: Call) -> Call:
         return call()
 
     return run
+
+
+def count_flops(call: Call) -> int:
+    """Call `call` and return its floating-point operations, as PyTorch counts them."""
+    counter = FlopCounterMode(display=False)
+    # The hooks by which it assigns operations to modules forbid torch.autograd.grad, which gradient penalties use.
+    everything = nullcontext()
+    everything.parents = {"Global"}
+    counter.mod_tracker = everything
+    with counter:
+        call()
+    return counter.get_total_flops()

@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before any import of ONNX Runtime
@@ -24,6 +27,7 @@ STEPS: dict[str, Callable[[Context], None]] = {
 
 def run(step: str, settings: dict[str, Any], answer: Path) -> None:
     """Run `step`, and write its status and the reason to the file `answer` as JSON."""
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     paths = {name: Path(settings.pop(name)) for name in ("out", "data", "rows")}
     status, reason = OK, ""
     try:
@@ -33,6 +37,13 @@ def run(step: str, settings: dict[str, Any], answer: Path) -> None:
     except Exception as error:  # whatever fails belongs into the report
         status, reason = FAILED, first_line(error)
     answer.write_text(json.dumps([status, reason]), encoding="utf-8")
+
+
+def _end_with(parent: int) -> None:
+    """Kill this process and its children when the runner is gone: nobody else would."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 """Step "speed": seconds per batch of mnistgen, ONNX Runtime and PyTorch, with the same weights, taking turns."""
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 import mnistgen
 from export import weights
 from export.gpu_check import ort
 from export.gpu_check.context import ARTIFACTS, Context, first_line
-from export.gpu_check.timing import Call, measure_peak, take_turns, with_tf32
+from export.gpu_check.timing import Call, count_flops, measure_peak, take_turns, with_tf32
 from export.graphs.models import GRAPHS
 from mnistgen.inference import engine
 from mnistgen.latents import latents, one_hot
@@ -33,13 +33,16 @@ def measure_speed(context: Context) -> None:
     batches = (1, 8) if context.tiny else (1, 256, 4096)
     for model in GRAPHS:
         for batch in batches:
-            _compare(context, model, batch, peak)
+            _compare(context, model, batch, peak, _runtimes(context, model, batch))
         _tune_chunk(context, model, batches[-1])
+    for model in GRAPHS:  # compilation may take the rest of the time
+        for batch in batches:
+            _compare(context, model, batch, peak, _compilers(context, model, batch))
 
 
-def _compare(context: Context, model: str, batch: int, peak: dict[str, float]) -> None:
+def _compare(context: Context, model: str, batch: int, peak: dict[str, float], prepares: dict[str, Prepare]) -> None:
     calls: dict[str, Call] = {}
-    for name, prepare in _runtimes(context, model, batch).items():
+    for name, prepare in prepares.items():
         try:
             calls[name] = prepare()
             calls[name]()
@@ -47,7 +50,7 @@ def _compare(context: Context, model: str, batch: int, peak: dict[str, float]) -
         except Exception as error:  # a runtime that fails is reported; the others go on
             calls.pop(name, None)
             context.emit(model=model, batch=batch, runtime=name, left_out=first_line(error))
-    flops = count_flops(model) * batch
+    flops = _count_flops(model) * batch
     for name, seconds in take_turns(context, calls).items():
         kind = "bfloat16" if "bfloat16" in name else "tf32" if "TF32" in name else "float32"
         share = flops / seconds / peak.get(kind, peak["float32"])
@@ -58,32 +61,46 @@ def _compare(context: Context, model: str, batch: int, peak: dict[str, float]) -
 
 def _runtimes(context: Context, model: str, batch: int) -> dict[str, Prepare]:
     """Return functions that prepare each runtime. All but mnistgen keep inputs and outputs on the device."""
-    network = GRAPHS[model].build(weights.read(model, ARTIFACTS / "weights" / f"{model}.safetensors"))
-    network = network.to(context.torch_device)
     inputs = _inputs(model, batch)
-    tensors = [torch.from_numpy(value).to(context.torch_device) for value in inputs.values()]
+    network, tensors = _in_pytorch(context, model, inputs)
 
     def load() -> Call:
         generator = mnistgen.load(model, device=context.runtime_device, artifacts=ARTIFACTS)
         return lambda: generator.decode(*inputs.values())
-
-    def compile_() -> Call:
-        how = {"mode": "reduce-overhead"} if context.device == "cuda" else {"backend": "eager"}
-        return with_tf32(False, _eager(torch.compile(network, dynamic=False, **how), tensors))
 
     found = {
         "mnistgen, from and to the host": load,
         "ONNX Runtime, I/O binding": lambda: ort.bound(context.device, model, inputs),
         "PyTorch eager": lambda: with_tf32(False, _eager(network, tensors)),
         "PyTorch eager, bfloat16": lambda: _eager(network, tensors, context.device),
-        "torch.compile": compile_,
     }
     if context.device == "cuda":
         found["ONNX Runtime, CUDA graph"] = lambda: ort.bound(context.device, model, inputs, graph=True)
         found["ONNX Runtime, I/O binding, TF32"] = lambda: ort.bound(context.device, model, inputs, tf32=True)
-        found["ONNX Runtime, TensorRT"] = lambda: ort.tensorrt(model, inputs)
         found["PyTorch eager, TF32"] = lambda: with_tf32(True, _eager(network, tensors))
     return found
+
+
+def _compilers(context: Context, model: str, batch: int) -> dict[str, Prepare]:
+    """Return functions that prepare the runtimes that compile the network first, and one that does not to compare."""
+    inputs = _inputs(model, batch)
+    network, tensors = _in_pytorch(context, model, inputs)
+    how = {"mode": "reduce-overhead"} if context.device == "cuda" else {"backend": "eager"}  # quick, without a compiler
+    compiled = torch.compile(network, dynamic=False, **how)
+    found = {
+        "ONNX Runtime, I/O binding (again)": lambda: ort.bound(context.device, model, inputs),
+        "torch.compile": lambda: with_tf32(False, _eager(compiled, tensors)),
+    }
+    if context.device == "cuda":
+        found["ONNX Runtime, TensorRT"] = lambda: ort.tensorrt(model, inputs)
+    return found
+
+
+def _in_pytorch(context: Context, model: str, inputs: dict) -> tuple[nn.Module, list[torch.Tensor]]:
+    """Return the network as exported and its inputs, on the device."""
+    network = GRAPHS[model].build(weights.read(model, ARTIFACTS / "weights" / f"{model}.safetensors"))
+    tensors = [torch.from_numpy(value).to(context.torch_device) for value in inputs.values()]
+    return network.to(context.torch_device), tensors
 
 
 def _inputs(model: str, n: int) -> dict:
@@ -99,13 +116,12 @@ def _eager(network: nn.Module, tensors: list[torch.Tensor], bfloat16_on: str = "
     return run
 
 
-def count_flops(model: str) -> int:
-    """Return the floating-point operations of one image in the network as trained, by PyTorch's counter."""
+@cache
+def _count_flops(model: str) -> int:
+    """Return the floating-point operations of one image in the network as exported."""
     network = GRAPHS[model].build(weights.read(model, ARTIFACTS / "weights" / f"{model}.safetensors"))
     inputs = [torch.from_numpy(value) for value in _inputs(model, 1).values()]
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(*inputs)
-    return counter.get_total_flops()
+    return count_flops(_eager(network, inputs))
 
 
 def _tune_chunk(context: Context, model: str, batch: int) -> None:
