@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from serve_helpers import DIGIT, Running, error_of, start_fixture, wait_until  # noqa: F401 - fixture
 
@@ -134,6 +135,8 @@ def test_slow_client_is_closed(start, monkeypatch, capfd, sent):
 def test_slow_reader_is_closed(start, monkeypatch):
     monkeypatch.setattr("mnistgen.serve.protocol.READ_SECONDS", 0.2)
     one = start(("vae",))
+    blank = np.zeros((64, 28, 28), np.uint8)  # real digits would take long to fill the system's buffers
+    monkeypatch.setattr(one.service._generators["vae"], "generate", lambda n, **options: blank[:n])
     with socket.create_connection(("127.0.0.1", one.port), timeout=10) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         body = b'{"model": "vae", "n": 100000}'
@@ -225,11 +228,11 @@ def started(*options):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_command_finishes_requests_on_signal(number):
     with (
-        started("--model", "cgan", "--workers", "1", "--cache-mib", "0") as (process, port),
+        started("--model", "cgan", "--workers", "1", "--deadline", "60") as (process, port),
         connected(port, 4) as clients,
     ):
         for seed, client in enumerate(clients):
-            client.request("GET", f"/v1/cgan/grid.png?n=200&scale=2&seed={seed}")
+            client.request("GET", f"/v1/cgan/grid.png?n=100&scale=2&seed={seed}")
         time.sleep(0.5)  # the requests are accepted, and most wait
         process.send_signal(number)
         answers = [client.getresponse() for client in clients]
