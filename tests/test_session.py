@@ -13,7 +13,7 @@ from fakes import LIBRARY, Runtime
 
 import mnistgen
 from mnistgen.cli import group
-from mnistgen.errors import install_command
+from mnistgen.errors import ArtifactError, install_command
 from mnistgen.inference import cpu, cuda, session
 from mnistgen.manifest import Manifest, artifacts_folder
 
@@ -245,3 +245,13 @@ def test_cgroup_quotas_are_read(tmp_path, files, cores):
 
 def test_no_cgroups_means_no_quota(tmp_path):
     assert cpu._cgroup_cores(tmp_path, tmp_path / "missing") == math.inf
+
+
+def test_rounding_outside_the_range_is_clipped():
+    images = np.full((2, 1, 28, 28), 0.5, np.float32)
+    images[0, 0, 0, :2] = -5.96e-08, 1.0000001
+    session.check_images(images, 2, "vae")
+    assert (images.min(), images.max()) == (0, 1)
+    images[0, 0, 0, 0] = -1e-5
+    with pytest.raises(ArtifactError, match="range from"):
+        session.check_images(images, 2, "vae")
