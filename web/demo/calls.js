@@ -12,7 +12,7 @@ let chosen = "Python"; // the language stays while the visitor goes from view to
  */
 export function showCalls(root, calls) {
   const languages = Object.keys(calls);
-  if (!root.calls || languages.join() !== Object.keys(root.calls).join())
+  if (!root.firstChild || languages.join() !== Object.keys(root.calls).join())
     root.replaceChildren(...(languages.length ? panel(root, languages) : []));
   root.calls = calls;
   if (languages.length) show(root, calls[chosen] ? chosen : languages[0]);
