@@ -39,6 +39,13 @@ def test_missing_runtime_is_reported(few, tmp_path):
     assert (done.exit_code, done.output) == (0, "tract: not installed\n")
 
 
+def test_damaged_results(tmp_path):
+    (tmp_path / "results.json").write_text("{")
+    done = run("--model", "vae", "--json", tmp_path / "results.json")
+    assert done.exit_code == 1
+    assert "is not JSON. Delete it" in done.output
+
+
 def test_unknown_model():
     done = run("--model", "wgan")
     assert done.exit_code == 2
@@ -79,10 +86,12 @@ def test_other_digits_are_counted():
 def test_page_shows_differences_and_causes():
     text = "before\n<!-- table -->\nold\n<!-- end -->\nafter\n"
     results = {"difference": 1.0, "differing": 0.1, "fault": None}
-    found = {"tract": {"version": "1.0", "models": {"vae": results, "gan": {**results, "fault": "no | Conv"}}}}
+    found = {
+        "tract": {"version": "1.0", "models": {"vae": results, "gan": {**results, "fault": "ValueError: no | Conv"}}}
+    }
     written = page.write(text, found)
     assert "| tract | 1.0 | 1 | no (1) |" in written
-    assert "1. no \\| Conv" in written
+    assert "1. `no | Conv`" in written
     assert written.startswith("before\n")
     assert written.endswith("after\n")
     assert page.write(written, found) == written

@@ -50,7 +50,7 @@ def main(
         if name not in files:
             raise click.UsageError(f"--model is {name}; expected one of {', '.join(files)}.")
     batches = {name: batches_of(manifest, name) for name in models or files}
-    found = json.loads(results.read_text()) if results and results.is_file() else {}
+    found = _read(results) if results else {}
     for name in names or RUNTIMES:
         python = _python(RUNTIMES[name], venvs / (RUNTIMES[name].environment or name), install)
         if python is None:
@@ -66,6 +66,16 @@ def main(
                 results.write_text(json.dumps(found, indent=1) + "\n")
     if write_page:
         PAGE.write_text(page.write(PAGE.read_text(), _current(found, manifest)))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return the results of earlier runs, and create the file's folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    except ValueError as error:
+        raise click.ClickException(f"{file} is not JSON. Delete it, or name another file.") from error
+    return found
 
 
 def _python(runtime: Runtime, folder: Path, install: bool) -> Path | None:

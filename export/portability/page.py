@@ -27,12 +27,18 @@ def write(text: str, found: dict[str, Any]) -> str:
     return _TABLE.sub(lambda match: f"{match[1]}{table}\n{match[2]}", text)
 
 
+def _quoted(fault: str) -> str:
+    """Return what a runtime says, without the type of its exception, as inline code."""
+    text = re.sub(r"^[\w.]*(Error|Exception): ", "", fault).replace("`", "'")
+    return f"`{text}`"
+
+
 def _cell(result: dict[str, Any] | None, faults: list[str]) -> str:
     """Return a cell: the largest difference, or the number of a note with the cause."""
     if result is None:
         return ""
     if result["fault"]:
-        fault = result["fault"].replace("|", "\\|").replace("<", "&lt;")
+        fault = _quoted(result["fault"])
         if fault not in faults:
             faults.append(fault)
         return f"no ({faults.index(fault) + 1})"
