@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mnistgen.dataset.split import BLOCK, Split, records
 from mnistgen.errors import InputError, MissingPackageError, install_command, no_memory
 from mnistgen.memory import is_exhausted
+from mnistgen.output.arrays import write_header
 from mnistgen.output.images import encode_png
 from mnistgen.validation import shown
 
@@ -73,8 +73,7 @@ def _add_array(
     member = zipfile.ZipInfo(f"{name}.npy")  # a fixed date, 1980
     member.create_system = 3  # a fixed system, Unix
     with archive.open(member, "w", force_zip64=True) as file:
-        facts: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, facts)
+        write_header(file, shape)
         size = int(np.prod(shape[1:], dtype=int))
         for block in records(source, shape[1:]):
             file.write(block)

@@ -4,11 +4,12 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistgen.output.arrays import write_header
 from mnistgen.output.images import encode_png
 
 
@@ -54,7 +55,7 @@ def npz(n: int, blocks: Blocks) -> Iterator[bytes]:
     sink, known = _Sink(), []
     with zipfile.ZipFile(sink, "w") as archive:
         with archive.open(zipfile.ZipInfo("images.npy"), "w") as file:  # with a fixed date, 1980
-            _write_header(file, (n, 28, 28))
+            write_header(file, (n, 28, 28))
             for block in blocks:
                 file.write(block.images.tobytes())
                 if block.digits is not None:
@@ -62,7 +63,7 @@ def npz(n: int, blocks: Blocks) -> Iterator[bytes]:
                 yield sink.take()
         if known:
             with archive.open(zipfile.ZipInfo("digits.npy"), "w") as file:
-                _write_header(file, (n,))
+                write_header(file, (n,))
                 file.write(np.concatenate(known).tobytes())
     yield sink.take()
 
@@ -85,10 +86,6 @@ def tar(n: int, blocks: Blocks) -> Iterator[bytes]:
 
 
 FORMATS: dict[str, Callable[[int, Blocks], Iterator[bytes]]] = {"npz": npz, "tar": tar}
-
-
-def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
