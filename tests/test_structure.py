@@ -21,7 +21,7 @@ LAZY = "mnistgen.serve"
 LAYERS = [
     ["errors", "memory", "interrupts", "forking", "latents", "interpolation"],
     ["validation"],
-    ["output", "inference.cpu", "inference.cuda", "inference.onnx_scan", "inference.session"],
+    ["output", "inference.cpu", "inference.cuda", "inference.onnx_scan", "inference.plugins", "inference.session"],
     ["manifest"],
     ["inference.deadline"],
     ["inference.engine", "model_file", "request", "text"],

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ModelName = Literal["vae", "gan", "cgan", "cgan-int8"]
 """Models that ship with mnistgen."""
-Device = Literal["auto", "cpu", "gpu", "cuda"]
+Device = Literal["auto", "cpu", "gpu", "cuda", "webgpu", "openvino"]
 """Where a model can run."""
 
 

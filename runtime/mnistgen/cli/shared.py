@@ -41,7 +41,10 @@ FILE = _OutputFile(path_type=Path, dir_okay=False, readable=False)
 EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 device_option = click.option(
-    "--device", default="auto", show_default=True, help="Device to run on: auto, cpu, or gpu (cuda is a synonym)."
+    "--device",
+    default="auto",
+    show_default=True,
+    help="Device to run on: auto, cpu, gpu (cuda is a synonym), or a plugin: webgpu, openvino.",
 )
 timeout_option = click.option(
     "--timeout",

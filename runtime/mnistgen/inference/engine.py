@@ -13,7 +13,6 @@ from mnistgen.forking import guard
 from mnistgen.inference.cpu import usable_cores
 from mnistgen.inference.session import (
     CPU,
-    CUDA,
     Inputs,
     check_images,
     open_device,
@@ -125,7 +124,7 @@ class Engine:
         """Run the model once: inputs (n, ·) → images (n, 28, 28) in [0, 1]."""
         run = run_session if state.provider == CPU else run_bound
         n = len(inputs["z"])
-        if state.provider == CUDA:
+        if state.provider != CPU:
             inputs = _padded(inputs, GPU_CHUNK)
         try:
             images = self._run_once(run, session, inputs)
@@ -169,8 +168,8 @@ class Engine:
 def _padded(inputs: Inputs, n: int) -> Inputs:
     """Return `inputs` with `n` rows, the last one repeated.
 
-    cuBLAS and cuDNN choose their algorithms by shape, and two algorithms round differently. With a single shape, an
-    image does not depend on the batch that it is drawn in (contract C4).
+    GPU libraries such as cuBLAS choose their algorithms by shape, and two algorithms round differently. With a single
+    shape, an image does not depend on the batch that it is drawn in (contract C4).
     """
     return {name: np.pad(rows, ((0, n - len(rows)), (0, 0)), mode="edge") for name, rows in inputs.items()}
 

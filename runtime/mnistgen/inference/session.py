@@ -20,7 +20,9 @@ from mnistgen.validation import shown
 if TYPE_CHECKING:
     from mnistgen.inference.cuda import Fault
 
-DEVICES = ("auto", "cpu", "gpu", "cuda")
+PLUGINS = {"webgpu": "onnxruntime_ep_webgpu", "openvino": "onnxruntime_ep_openvino"}
+"""Package of each device that is a plugin of ONNX Runtime."""
+DEVICES = ("auto", "cpu", "gpu", "cuda", *PLUGINS)
 """Where a model can run; "cuda" is a synonym of "gpu"."""
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # TF32's rounding could move a pixel by more than the grey level that contract C4 allows. The default search for
@@ -40,13 +42,13 @@ def open_session(model: bytes, device: str, threads: int = 1) -> Any:
 
     Args:
         model: An ONNX file's bytes.
-        device: "cpu", "gpu" (or "cuda"), or "auto" for the GPU if it can be used.
+        device: "cpu", "gpu" (or "cuda"), "auto" for the GPU if it can be used, or a plugin (one of PLUGINS).
         threads: Threads that share each run on the CPU; with 1, the calling thread does it.
 
     Raises:
         InputError: The device is unknown.
-        MissingPackageError: ONNX Runtime is not installed.
-        DeviceError: The GPU was requested and cannot be used.
+        MissingPackageError: ONNX Runtime or a plugin is not installed.
+        DeviceError: A GPU or plugin was requested and cannot be used.
         ArtifactError: ONNX Runtime refuses the model.
     """
     session, _ = open_device(model, device, threads)
@@ -63,6 +65,8 @@ def open_device(model: bytes, device: str, threads: int = 1) -> "tuple[Any, Faul
 def _open_device(model: bytes, device: str, threads: int) -> "tuple[Any, Fault | None]":
     check_self_contained(model)
     runtime = _import_runtime()
+    if device in PLUGINS:
+        return _plugin_session(runtime, model, device), None
     for_gpu = CUDA in runtime.get_available_providers()  # compiled in; there may still be no GPU
     if device == "cpu" or (device == "auto" and not for_gpu):
         return _session(runtime, model, [CPU], threads), None
@@ -169,23 +173,48 @@ def _cuda_session(runtime: Any, model: bytes, threads: int) -> tuple[Any, str]:
     return session, printed.getvalue()
 
 
+def _plugin_session(runtime: Any, model: bytes, device: str) -> Any:
+    from mnistgen.inference.plugins import add_plugin  # lazy: few devices are plugins
+
+    options = _options(runtime)
+    provider = add_plugin(runtime, options, PLUGINS[device], device)
+    session = _open(runtime, runtime.InferenceSession, model, options)
+    if provider not in session.get_providers():
+        raise DeviceError(
+            f"ONNX Runtime does not run the model on {provider}",
+            code="plugin-failed",
+            remedy="Use another version of the plugin, or use the device cpu",
+        )
+    session.disable_fallback()
+    return session
+
+
 def _session(runtime: Any, model: bytes, providers: list[Any], threads: int = 1) -> Any:
+    open_session = _silent(runtime) if providers == [CPU] else runtime.InferenceSession
+    session = _open(runtime, open_session, model, _options(runtime, threads), providers=providers)
+    if threads > 1:
+        _threaded.add(session)
+    return session
+
+
+def _options(runtime: Any, threads: int = 1) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.force_spinning_stop", "1")  # threads do not spin between runs
     # A second barrier after `check_self_contained`: external data is looked up where nothing can be.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     options.log_severity_level = _FATAL  # our own errors say what went wrong
+    return options
+
+
+def _open(runtime: Any, open_session: Any, *arguments: Any, **options: Any) -> Any:
+    """Return `open_session(*arguments, **options)`; raise ArtifactError if ONNX Runtime refuses the model."""
     try:
-        open_session = _silent(runtime) if providers == [CPU] else runtime.InferenceSession
-        session = open_session(model, options, providers=providers)
+        return open_session(*arguments, **options)
     except Exception as error:  # onnxruntime's exceptions have no common base class
         raise (
             no_memory("ONNX Runtime") if is_exhausted(error) else _refused(runtime.__version__, str(error))
         ) from error
-    if threads > 1:
-        _threaded.add(session)
-    return session
 
 
 def _silent(runtime: Any) -> Any:
