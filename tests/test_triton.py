@@ -1,6 +1,6 @@
 """`python -m export.triton`: a model repository that Triton can read, and the model `digits` in it.
 
-`make triton` starts the real server with it (tests/triton_server.py).
+`make serving` starts the real server with it (tests/triton_server.py), and test_triton_config.py parses its files.
 """
 
 import hashlib
@@ -47,49 +47,11 @@ def test_repository_has_every_artifact(repository):
     assert (repository / "digits" / "1" / "cgan.onnx").read_bytes() == (ROOT / "artifacts" / "cgan.onnx").read_bytes()
 
 
-def parsed(folder):
-    """Return the configurations of a repository as messages of Triton's protocol."""
-    protocol = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs tritonclient[grpc]")
-    from google.protobuf import text_format
-
-    paths = sorted(folder.glob("*/config.pbtxt"))
-    assert paths
-    return {path.parent.name: text_format.Parse(path.read_text(), protocol.ModelConfig()) for path in paths}
-
-
-def test_configurations_parse(repository):
-    found = parsed(repository)
-    assert {name: each.name for name, each in found.items()} == {name: name for name in (*ONNX, "digits")}
-    for name in ONNX:
-        artifact = MANIFEST.verifier if name == "verifier" else MANIFEST.model(name)
-        each = found[name]
-        assert (each.backend, each.max_batch_size) == ("onnxruntime", 16)
-        assert each.HasField("dynamic_batching")
-        assert each.parameters["intra_op_thread_count"].string_value == "1"
-        for tensors, shapes in ((each.input, artifact.inputs), (each.output, artifact.outputs)):
-            assert {tensor.name: ["N", *tensor.dims] for tensor in tensors} == shapes
-            assert {tensor.data_type for tensor in tensors} == {11}  # TYPE_FP32
-        warm_up = {sample.batch_size: sample.inputs for sample in each.model_warmup}
-        assert sorted(warm_up) == [1, 16]
-        assert all(set(inputs) == set(artifact.inputs) for inputs in warm_up.values())
-
-
-def test_digits_is_a_python_model(repository):
-    digits = parsed(repository)["digits"]
-    assert (digits.backend, digits.max_batch_size) == ("python", 0)
-    assert [(tensor.name, tensor.optional) for tensor in digits.input] == [
-        ("seed", False), ("start", True), ("n", True), ("digit", True),
-    ]  # fmt: skip
-    assert digits.parameters["model"].string_value == "cgan"
-
-
-@pytest.mark.parametrize(("device", "kind"), [("cpu", 2), ("gpu", 1)])
-def test_device_and_instances(tmp_path, device, kind):
-    assert run(tmp_path / "models", "--device", device, "--instances", 3, "--model", "vae").exit_code == 0
-    found = parsed(tmp_path / "models")
+def test_options_reach_every_configuration(tmp_path):
+    assert run(tmp_path / "models", "--device", "gpu", "--instances", 3, "--model", "vae").exit_code == 0
+    found = {path.parent.name: path.read_text() for path in tmp_path.glob("models/*/config.pbtxt")}
     assert set(found) == {"vae", "digits"}
-    for each in found.values():
-        assert [(group.kind, group.count) for group in each.instance_group] == [(kind, 3)]
+    assert all("kind: KIND_GPU, count: 3" in text for text in found.values())
 
 
 class TritonError(Exception):

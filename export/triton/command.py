@@ -29,8 +29,8 @@ def main(folder: Path, names: tuple[str, ...], drawn: str, device: str, instance
     """Write a model repository for the Triton Inference Server into the folder DIR.
 
     Each model gets its ONNX file, whose inputs are latents, and a config.pbtxt with dynamic batches of up to 16 images
-    and a warm-up. The model `digits` draws image i of a seed as mnistgen does; Triton's Python backend runs it, with
-    mnistgen installed there.
+    and a warm-up. The model `digits` draws image i of a seed as mnistgen does. It runs in Triton's Python backend, in
+    whose environment mnistgen must be installed.
 
     All files are written or none. Other files in DIR stay.
 
