@@ -3,8 +3,8 @@
 The tensors are `seed` (UINT64), and optionally `start` (UINT64), `n` (UINT32) and `digit` (INT32, one or n). The answer
 is `image`, UINT8 (n, 28, 28), ink 255. No Kubernetes is needed.
 
-Install:  python3 -m venv .venv-kserve && .venv-kserve/bin/pip install -e '.[cpu]' kserve
-Run:      .venv-kserve/bin/python examples/kserve_app.py --http_port 8080 --grpc_port 8081
+Install:  pip install -e '.[cpu]' kserve
+Run:      python examples/kserve_app.py --http_port 8080 --grpc_port 8081
 """
 
 import asyncio

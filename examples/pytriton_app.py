@@ -3,8 +3,8 @@
 The tensors are `seed` (UINT64), and optionally `start` (UINT64), `n` (UINT32) and `digit` (INT32, one or n). The answer
 is `image`, UINT8 (n, 28, 28), ink 255. `python -m export.triton` writes the same model for a server of your own.
 
-Install:  python3 -m venv .venv-triton && .venv-triton/bin/pip install -e '.[cpu]' nvidia-pytriton 'numpy<2'
-Run:      .venv-triton/bin/python examples/pytriton_app.py
+Install:  pip install -e '.[cpu]' nvidia-pytriton 'numpy<2'   (in an environment of its own: it needs NumPy 1)
+Run:      python examples/pytriton_app.py
 """
 
 import argparse
