@@ -91,7 +91,8 @@ serving: $(VENV)/test-ready $(SERVING)/ready  ## Test Triton, PyTriton, KServe a
 	$(BIN)/python -m export.triton $(SERVING)/models
 	$(SERVING)/pytriton/bin/python tests/triton_server.py $(SERVING)/models
 	$(SERVING)/pytriton/bin/python -m pytest tests/test_serving_examples.py
-	$(SERVING)/kserve/bin/python -m pytest tests/test_serving_examples.py tests/test_triton_config.py tests/test_kubernetes.py
+	$(SERVING)/kserve/bin/python -m pytest tests/test_serving_examples.py tests/test_triton_config.py
+	$(SERVING)/kserve/bin/python -m pytest tests/test_kubernetes.py
 
 web: web/node_modules/ready $(SEED)/manifest.json  ## Build and test the npm package and the demo page (Node.js, Chromium)
 	npm --prefix web run build

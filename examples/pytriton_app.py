@@ -16,7 +16,6 @@ from pytriton.model_config import ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig
 
 import mnistgen
-from mnistgen.inference.cpu import usable_cores
 
 MOST_IMAGES = 400
 INPUTS = [
@@ -26,16 +25,6 @@ INPUTS = [
     Tensor(name="digit", dtype=np.int32, shape=(-1,), optional=True),
 ]
 OUTPUTS = [Tensor(name="image", dtype=np.uint8, shape=(-1, 28, 28))]
-
-
-def instance(model: str):
-    """Return a function that draws; each has a generator of one thread, and Triton calls several at the same time."""
-    generator = mnistgen.load(model, device="cpu", threads=1)
-
-    def draw(requests):
-        return [answer(generator, **request) for request in requests]
-
-    return draw
 
 
 def answer(generator, seed=None, start=(0,), n=(1,), digit=None):
@@ -59,8 +48,8 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="Address to listen on.")
     parser.add_argument("--http-port", type=int, default=8000)
     parser.add_argument("--grpc-port", type=int, default=8001)
-    parser.add_argument("--model", default="cgan", help="Model that draws.")
     options = parser.parse_args()
+    generator = mnistgen.load("cgan", device="cpu")
     use_own_libpython()
     config = TritonConfig(
         http_address=options.host,
@@ -72,7 +61,8 @@ def main() -> None:
     with Triton(config=config) as triton:
         triton.bind(
             model_name="digits",
-            infer_func=[instance(options.model) for _ in range(usable_cores())],
+            # Not several: their instances in PyTriton 0.7 wait 1 s for the first, too short on a busy machine.
+            infer_func=lambda requests: [answer(generator, **request) for request in requests],
             inputs=INPUTS,
             outputs=OUTPUTS,
             config=ModelConfig(batching=False),  # a request has n images

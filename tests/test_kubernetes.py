@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import sys
 from importlib import import_module
 from itertools import pairwise
 
@@ -59,6 +60,8 @@ def test_schema(name, version):
 
 def test_inference_service_has_known_fields():
     """KServe's package has classes for all fields, but no schema: compare names and plain types with them."""
+    if "tritonclient.grpc" in sys.modules:
+        pytest.skip("kserve and tritonclient define the same messages, so one process cannot import both")
     pytest.importorskip("kserve", reason="needs kserve: `make serving`")
     assert faults_of(KSERVE, "V1beta1InferenceService") == []
     wrong = copy.deepcopy(KSERVE)

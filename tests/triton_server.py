@@ -7,6 +7,7 @@ not the one of ONNX Runtime. So it must report that backend as missing, and noth
 must be refused. Warm-ups run in the backend, so only that of `digits` is checked here.
 """
 
+import argparse
 import contextlib
 import os
 import re
@@ -125,7 +126,9 @@ def check_mistake(repository: Path, folder: Path, name: str) -> list[str]:
 
 
 def main() -> None:
-    repository = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description="Check a model repository with the Triton server of PyTriton.")
+    parser.add_argument("repository", type=Path, help="Folder that python -m export.triton wrote.")
+    repository = parser.parse_args().repository.resolve()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with running(repository, folder) as (text, address):
