@@ -20,6 +20,7 @@ from export.graphs import clean, convert, quantize
 from export.graphs.models import GRAPHS, INT8, Graph, base_model
 from export.weights import Weights
 from mnistgen.manifest import METADATA_SCHEMA, Model
+from training import gan
 
 
 def build_model(name: str, weights: Weights) -> tuple[bytes, Model]:
@@ -59,6 +60,7 @@ def build_model(name: str, weights: Weights) -> tuple[bytes, Model]:
             "versions": versions(),
         },
         precision="int8" if quantized else "float32",
+        label_bias=_label_bias(module),
         flops=_flops(graph, module),
         **facts,
     )
@@ -83,6 +85,12 @@ def _facts(graph: Graph, weights: Weights) -> dict[str, Any]:
 def _metadata(name: str, facts: dict[str, Any]) -> dict[str, str]:
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
     return {"schema": METADATA_SCHEMA, "model": name, **texts}
+
+
+def _label_bias(module: nn.Module) -> list[float]:
+    """Return the bias of the clusters of the latents, in the fewest digits of each float32; empty without clusters."""
+    prior = getattr(module, "prior", None)
+    return [float(str(bias)) for bias in prior.leanings.numpy()] if isinstance(prior, gan.Prior) else []
 
 
 def _flops(graph: Graph, module: nn.Module) -> int:

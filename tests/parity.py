@@ -30,6 +30,7 @@ CASES = [
     {"call": "walk", "model": "gan", "seeds": [1, LAST_SEED], "frames": 9},
     {"call": "walk", "model": "cgan", "seeds": 14, "digits": [3, 8], "frames": 9, "loop": True},
     {"call": "manifold", "model": "vae", "side": 9},
+    {"call": "verified", "model": "gan", "n": 10, "digit": 4, "seed": 7, "start": 3},
     {"call": "generate", "model": "vae", "digit": 3, "error": "model-unconditional"},
     {"call": "generate", "model": "cgan", "digit": 10, "error": "invalid-digit"},
     {"call": "generate", "model": "cgan", "n": 3, "digit": [1, 2], "error": "digit-count-mismatch"},

@@ -28,7 +28,7 @@ class Running:
 
     def __init__(self, names=("vae", "cgan"), **options):
         manifest = Manifest(artifacts_folder())
-        self.service = Service(manifest, names, Settings(device="cpu", workers=2, access_log=False, **options))
+        self.service = Service(manifest, names, Settings(device="cpu", threads=2, access_log=False, **options))
         self.service.warm_up()
         self.app = build(self.service, manifest.folder)
         self._socket = server.open_socket("127.0.0.1", 0)

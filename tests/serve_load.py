@@ -81,8 +81,10 @@ def alone(model: str, seconds: int, as_png: bool) -> float:
 
 
 def memory(process: int) -> int:
-    """Return the resident memory of a process in MiB."""
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1]) // 1024
+    """Return the resident memory of a process and those that it has started, in MiB."""
+    own = int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1]) // 1024
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return own + sum(memory(int(child)) for child in children)
 
 
 def show(name: str, figures: tuple[float, str, str], more: str = "") -> None:
@@ -91,9 +93,9 @@ def show(name: str, figures: tuple[float, str, str], more: str = "") -> None:
     print(f"{name:28} {rate:8.0f} requests/s  p99 {latency:>9}  {more}  {failures}".rstrip(), flush=True)
 
 
-def measure(seconds: int, requests: int) -> None:
+def measure(seconds: int, requests: int, workers: int) -> None:
     """Print all figures."""
-    with server("--queue", "1000") as (address, process):
+    with server("--queue", "1000", "--workers", str(workers)) as (address, process):
         for model in MODELS:
             figures = distinct(address, model, seconds, 8)
             digits, pngs = (alone(model, seconds, as_png) for as_png in (False, True))
@@ -115,8 +117,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=int, default=10, help="Whole seconds of each measurement.")
     parser.add_argument("--requests", type=int, default=100_000, help="Requests between the measurements of memory.")
+    parser.add_argument("--workers", type=int, default=usable_cores(), help="Processes of the server.")
     options = parser.parse_args()
-    measure(options.seconds, options.requests)
+    measure(options.seconds, options.requests, options.workers)
 
 
 if __name__ == "__main__":

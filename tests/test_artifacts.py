@@ -84,19 +84,26 @@ def test_non_model_with_right_hash_is_rejected(artifacts):
         ("[]", "manifest-damaged"),
         ('{"schema": "1.0", "models": {"cgan": {}}}', "manifest-damaged"),
         ('{"schema": "2.0", "models": {}}', "schema-unknown"),
-        (None, "manifest-damaged"),  # the shipped one with a wrong type
         ('{"schema": "new", "models": {}}', "manifest-damaged"),
     ],
 )
 def test_foreign_manifest_is_rejected(artifacts, text, code):
-    if text is None:
-        manifest = manifest_of(artifacts)
-        manifest["models"]["vae"]["latent_size"] = "2"
-        text = json.dumps(manifest)
     (artifacts / "manifest.json").write_text(text)
     with pytest.raises(mnistgen.ArtifactError) as caught:
         mnistgen.load("cgan", artifacts=str(artifacts))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("latent_size", "2"), ("label_bias", [0] * 10), ("label_bias", [0]), ("label_bias", None)]
+)
+def test_wrong_fact_is_rejected(artifacts, field, value):
+    manifest = manifest_of(artifacts)
+    manifest["models"]["vae"][field] = value
+    (artifacts / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(mnistgen.ArtifactError) as caught:
+        mnistgen.load("cgan", artifacts=artifacts)
+    assert caught.value.code == "manifest-damaged"
 
 
 def test_later_minor_schema_is_read(artifacts):

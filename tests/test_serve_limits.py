@@ -58,9 +58,13 @@ def test_full_queue_is_refused_and_recovers(start, monkeypatch):
 def test_deadline(start, monkeypatch):
     one = start(("vae",), deadline=0.2)
     release = threading.Event()
-    monkeypatch.setattr(one.service._generators["vae"], "decode", lambda *inputs: release.wait(20))
+    generator = one.service._generators["vae"]
+    for method in ("decode", "draw"):
+        monkeypatch.setattr(generator, method, lambda *inputs, **options: release.wait(20))
     assert error_of(one.get("/v1/vae/1/0.png")) == (503, "deadline-exceeded")
-    assert one.service.gate.pending == 1  # the thread still runs
+    assert one.service.gate.pending == 0
+    assert error_of(one.get("/v1/vae/grid.png?n=2&seed=1")) == (503, "deadline-exceeded")
+    assert one.service.gate.pending == 1  # its thread still runs
     release.set()
     wait_until(lambda: one.service.gate.pending == 0)
 
@@ -228,7 +232,7 @@ def started(*options):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_command_finishes_requests_on_signal(number):
     with (
-        started("--model", "cgan", "--workers", "1", "--deadline", "60") as (process, port),
+        started("--model", "cgan", "--threads", "1", "--deadline", "60") as (process, port),
         connected(port, 4) as clients,
     ):
         for seed, client in enumerate(clients):

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +88,24 @@ def test_verified_digit_depends_on_address_and_digit(drawn, threads):
         np.testing.assert_array_equal(again.attempts, verified.attempts[part])
 
 
+def test_attempts_at_other_digits_are_not_drawn(drawn, monkeypatch):
+    generator, verified = drawn
+    if not generator.model.label_bias:
+        pytest.skip("its latents do not tell the digit")
+    other, sizes = mnistgen.load(generator.model.name, device="cpu"), []
+    draw = other._engine.draw
+    monkeypatch.setattr(other._engine, "draw", lambda n, *functions: (sizes.append(n), draw(n, *functions)))
+    again = other.generate_verified(20, digit=verified.digits, seed=4)
+    assert sum(sizes) <= 2 * 20 < verified.attempts.sum()
+    sizes.clear()
+    other.model = replace(other.model, label_bias=[])
+    all_drawn = other.generate_verified(20, digit=verified.digits, seed=4)
+    assert sum(sizes) == verified.attempts.sum()
+    for each in (again, all_drawn):
+        np.testing.assert_array_equal(each.images, verified.images)
+        np.testing.assert_array_equal(each.attempts, verified.attempts)
+
+
 def test_generate_returns_verified_images(cgan):
     images = cgan.generate(12, seed=3, start=5, verify=True)
     verified = cgan.generate_verified(12, seed=3, start=5)
@@ -139,6 +158,7 @@ def test_verified_rejects_invalid_arguments(gan, arguments, code):
 def test_illegible_image_is_an_error(gan, monkeypatch):
     monkeypatch.setattr(verify, "THRESHOLD", 1.1)
     monkeypatch.setattr(verify, "MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(gan, "model", replace(gan.model, label_bias=[]))
     runs = []
     original = gan._engine.draw
     monkeypatch.setattr(gan._engine, "draw", lambda n, *others: runs.append(n) or original(n, *others))

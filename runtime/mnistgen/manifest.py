@@ -88,10 +88,19 @@ class Model(Artifact):
     """Smallest and largest value of a pixel."""
     precision: Annotated[str, one_of("float32", "int8")] = "float32"
     """Arithmetic of the model: "float32", or "int8" if its convolutions are quantized."""
+    label_bias: Annotated[list[float], either(several(number(-1, 1), 10, 10), several(number(0, 0), 0, 0))] = field(
+        default_factory=list
+    )
+    """Added to the first ten components of a latent, so that the largest sum names the digit; empty if none does."""
     flops: Annotated[int, whole(0, 2**63)] = 0
     """Floating-point operations per image; a multiplication and an addition count as two."""
     quality: _Facts = field(default_factory=dict)
     """Quality certificate; empty if there is none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.label_bias) > self.latent_size:
+            raise ValueError("label_bias")
 
     @property
     def certified(self) -> bool:
@@ -232,7 +241,7 @@ class Manifest:
 
 def _model(name: str, given: dict[str, Any]) -> Model:
     known = {each.name for each in fields(Model)} - {"name"}
-    required = known - {"precision", "flops", "quality"}
+    required = known - {"precision", "label_bias", "flops", "quality"}
     _check_file(given["file"])
     return Model(name=name, **{key: given[key] for key in known & ({*given} | required)})
 

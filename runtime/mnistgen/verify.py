@@ -3,6 +3,8 @@
 A rejected image is drawn again from the next reserve address (`mnistgen.latents`): attempt k at image i of seed s
 decodes the latent of key (s, k) and index i. The first attempt is the image's own address. So a verified image depends
 only on its seed, index and digit, as without verification (contract C4).
+
+The GAN's latents tell which digit comes (`Model.label_bias`). Attempts at another digit are counted, but not drawn.
 """
 
 import os
@@ -23,6 +25,8 @@ INPUT, OUTPUT = "image", "probabilities"
 """Names in the verifier's file: images (n, 1, 28, 28) in [0, 1] and probabilities (n, 10)."""
 THRESHOLD = 0.9995
 """Probability of the requested digit from which an image is accepted."""
+MARGIN = 0.1
+"""Difference of two sums of `Model.label_bias` from which the latent is in the cluster of one digit only."""
 MOST_ATTEMPTS = 300
 """Maximum number of attempts at an image; an unconditional model needs ten on average for a requested digit."""
 
@@ -92,10 +96,27 @@ def draw_verified(engine: Engine, verifier: Verifier, request: Request) -> Verif
     drawn = Verified(allocate(n), np.empty(n, np.uint8), np.empty(n, np.int64), request.seed)
     pending = np.arange(n)
     for attempt in range(MOST_ATTEMPTS):
-        pending = pending[~_attempt(engine, verifier, request, attempt, pending, drawn)]
+        drawable = pending[_may_show_digits(request, attempt, pending)]
+        if len(drawable):
+            legible = drawable[_attempt(engine, verifier, request, attempt, drawable, drawn)]
+            pending = np.setdiff1d(pending, legible, assume_unique=True)
         if not len(pending):
             return drawn
     raise _illegible(request, int(pending[0]))
+
+
+def _may_show_digits(request: Request, attempt: int, pending: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return whether the images at the positions `pending` (m,) may show the requested digits, by their latents (m,).
+
+    The verifier would reject the others, so they need not be drawn.
+    """
+    digits = request.digits_at(pending)  # (m,)
+    bias = np.array(request.model.label_bias, np.float32)  # (10,), or (0,)
+    if digits is None or not bias.size:
+        return np.ones(len(pending), bool)
+    sums = request.make_reserve_inputs(pending, attempt)["z"][:, :10] + bias  # (m, 10)
+    near: NDArray[np.bool_] = sums.max(1) - sums[np.arange(len(pending)), digits] <= MARGIN
+    return near
 
 
 def _attempt(

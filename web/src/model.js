@@ -18,6 +18,7 @@ const SCHEMA = "1";
  * @property {string} name
  * @property {number} latent_size
  * @property {number} classes 0 if the model is unconditional.
+ * @property {number[]} [label_bias] Added to the first ten components of a latent; the largest sum names the digit.
  * @property {ModelFile} [verifier]
  */
 /** @typedef {ModelFile & ModelFacts} Model */
@@ -96,8 +97,8 @@ function isFile(entry, address) {
 }
 
 /** @param {any} entry */
-function isModel({ latent_size: size, classes }) {
-  return Number.isInteger(size) && size > 0 && Number.isInteger(classes) && classes >= 0;
+function isModel({ latent_size: size, classes, label_bias: bias = [] }) {
+  return Number.isInteger(size) && size > 0 && Number.isInteger(classes) && classes >= 0 && Array.isArray(bias);
 }
 
 /**

@@ -3,6 +3,8 @@
  *
  * A rejected image is drawn again: attempt k at image i of seed s decodes the latent of key (s, k) and index i. So a
  * verified image depends only on its seed, index and digit.
+ *
+ * The GAN's latents tell which digit comes (`label_bias`). Attempts at another digit are counted, but not drawn.
  */
 
 import { levels, PIXELS, runChunks } from "./engine.js";
@@ -14,6 +16,8 @@ import { SIDE } from "./text.js";
 
 /** Probability of the requested digit from which an image is accepted. */
 export const THRESHOLD = 0.9995;
+/** Difference of two sums of `label_bias` from which the latent is in the cluster of one digit only. */
+export const MARGIN = 0.1;
 /** Maximum number of attempts at an image; an unconditional model needs ten on average for a requested digit. */
 export const MOST_ATTEMPTS = 300;
 const CLASSES = 10;
@@ -89,19 +93,39 @@ export class Verifier {
 export async function drawVerified(session, verifier, request, signal) {
   const images = new Uint8Array(request.n * PIXELS);
   const [digits, attempts] = [Array(request.n).fill(0), Array(request.n).fill(0)];
+  const accepted = new Set();
   let pending = range(0, request.n);
   for (let attempt = 0; pending.length; attempt++) {
     if (attempt === MOST_ATTEMPTS) throw illegible(request, pending[0]);
-    const drawn = await drawAttempt(session, request, pending, attempt, signal);
+    const drawable = pending.filter((position) => mayShowDigit(request, position, attempt));
+    if (!drawable.length) continue;
+    const drawn = await drawAttempt(session, request, drawable, attempt, signal);
     const probabilities = await verifier.read(drawn, signal);
-    pending = pending.filter((position, i) => {
+    drawable.forEach((position, i) => {
       const { digit, legible } = reading(probabilities, i, request.digitAt(position));
       images.set(drawn.subarray(i * PIXELS, (i + 1) * PIXELS), position * PIXELS);
       [digits[position], attempts[position]] = [digit, attempt + 1];
-      return !legible;
+      if (legible) accepted.add(position);
     });
+    pending = pending.filter((position) => !accepted.has(position));
   }
   return { images, digits, attempts, seed: request.seed };
+}
+
+/**
+ * Return whether an image may show its requested digit, by its latent. The verifier would reject any other.
+ *
+ * @param {import("./request.js").Request} request
+ * @param {number} position
+ * @param {number} attempt
+ */
+function mayShowDigit(request, position, attempt) {
+  const digit = request.digitAt(position);
+  const { label_bias: bias = [] } = request.model;
+  if (digit === undefined || !bias.length) return true;
+  const { z } = request.inputs([position], attempt);
+  const sums = bias.map((value, i) => Math.fround(z[i] + Math.fround(value)));
+  return Math.fround(Math.max(...sums) - sums[digit]) <= Math.fround(MARGIN);
 }
 
 /**

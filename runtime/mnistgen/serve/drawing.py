@@ -33,8 +33,8 @@ class Drawing(NamedTuple):
     invert: bool = False
     verify: bool = False
 
-    def check(self, model: Model) -> None:
-        """Raise InputError if the drawing is invalid, before it takes a thread."""
+    def check(self, model: Model) -> Request:
+        """Return the request of its digits; raise InputError if the drawing is invalid, before it takes a thread."""
         if self.format not in FORMATS:
             raise InputError(f"format is {shown(self.format)}; expected {', '.join(FORMATS)}", code="unknown-format")
         if self.scale is not None and "scale" not in LAYOUT[self.format]:
@@ -44,17 +44,14 @@ class Drawing(NamedTuple):
             digits = tuple(digits_of(checked_text(self.text)))
             n = len(digits)
         digit = None if digits is None else [digits[i % len(digits)] for i in range(n)]
-        Request.validate(model, n, digit, self.seed, self.start, self.verify)
+        request = Request.validate(model, n, digit, self.seed, self.start, self.verify)
         self._check_size(n)
+        return request
 
     @property
     def is_digit(self) -> bool:
         """Whether it is one digit that is not verified."""
         return self.text is None and self.n is None and len(self.digits or [0]) == 1 and not self.verify
-
-    def request(self, model: Model) -> Request:
-        """Return the request for a single digit."""
-        return Request.validate(model, 1, self.digits, self.seed, self.start)
 
     def draw(self, generator: Generator) -> Image:
         """Return the picture."""

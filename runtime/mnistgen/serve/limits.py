@@ -26,52 +26,54 @@ class Gate:
     """Threads that draw, and the queue of requests that wait for them.
 
     Args:
-        workers: Number of threads.
+        threads: Number of threads.
         queue: Number of requests that may wait.
         deadline: Seconds that a request may wait and run.
     """
 
-    def __init__(self, workers: int, queue: int, deadline: float):
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="mnistgen-serve")
-        self.workers = workers
-        self._most = workers + queue
+    def __init__(self, threads: int, queue: int, deadline: float):
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mnistgen-serve")
+        self.threads = threads
+        self._most = threads + queue
         self._deadline = deadline
         self.pending = 0
         """Requests that wait or run."""
 
-    async def run(self, work: Callable[[], Any], result: "Future[T] | None" = None) -> T:
+    def submit(self, work: Callable[[], T]) -> "Future[T]":
+        """Call `work` in a thread; the caller bounds the number of calls."""
+        return self._pool.submit(work)
+
+    async def run(self, work: Callable[[], T]) -> T:
         """Call `work` in a thread, and return what it returns.
 
         A call that is still in the queue at the deadline is dropped. One that runs keeps its thread until it ends.
 
-        Args:
-            work: The function.
-            result: Wait for this future instead, which this or another call completes.
-
         Raises:
             BusyError: The queue is full, or the deadline has passed.
         """
-        if self.pending >= self._most:
-            raise BusyError(f"{self.pending} requests are waiting", code="server-busy", remedy="Try again later")
-        self.pending += 1
-        call = self._pool.submit(work)
-        future = result or call
+        self._count_up()
+        call = self.submit(work)
         try:
-            async with asyncio.timeout(self._deadline):
-                return await asyncio.wrap_future(future)
-        except TimeoutError as error:
-            raise BusyError(
-                f"The request took longer than {self._deadline:g} seconds",
-                code="deadline-exceeded",
-                remedy="Request fewer digits, or try again later",
-            ) from error
+            return await self._within_deadline(asyncio.wrap_future(call))
         finally:
-            self._release(future)
+            self._release(call)
+
+    async def wait(self, result: "asyncio.Future[T]") -> T:
+        """Wait for a result that another call sets, as one of the requests in the queue.
+
+        Raises:
+            BusyError: As `run`.
+        """
+        self._count_up()
+        try:
+            return await self._within_deadline(result)
+        finally:
+            self.pending -= 1
 
     async def run_after_others(self, work: Callable[[], T]) -> T:
         """Call `work` in a thread as `run`, but let other requests pass for up to a second."""
         end = time.monotonic() + _PATIENCE
-        while self.pending >= self.workers and time.monotonic() < end:
+        while self.pending >= self.threads and time.monotonic() < end:
             await asyncio.sleep(_PAUSE)
         return await self.run(work)
 
@@ -79,9 +81,25 @@ class Gate:
         """Drop the queue and wait for the threads."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _release(self, future: "Future[Any]") -> None:
-        """Count a request as finished, now or when its thread ends."""
-        if future.done():
+    def _count_up(self) -> None:
+        if self.pending >= self._most:
+            raise BusyError(f"{self.pending} requests are waiting", code="server-busy", remedy="Try again later")
+        self.pending += 1
+
+    async def _within_deadline(self, result: "asyncio.Future[T]") -> T:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await result
+        except TimeoutError as error:
+            raise BusyError(
+                f"The request took longer than {self._deadline:g} seconds",
+                code="deadline-exceeded",
+                remedy="Request fewer digits, or try again later",
+            ) from error
+
+    def _release(self, call: "Future[Any]") -> None:
+        """Count a call as finished, now or when its thread ends."""
+        if call.done():
             self._count_down()
             return
         loop = asyncio.get_running_loop()
@@ -90,7 +108,7 @@ class Gate:
             if not loop.is_closed():  # it is closed if a thread ends after the server
                 loop.call_soon_threadsafe(self._count_down)
 
-        future.add_done_callback(finish)
+        call.add_done_callback(finish)
 
     def _count_down(self) -> None:
         self.pending -= 1

@@ -36,7 +36,7 @@ class Service:
         # One thread each: requests run side by side, which draws more digits per second than threads that share one.
         self._generators = {name: Generator(manifest, name, settings.device, 1) for name in names}
         self.cache = Cache(settings.cache_bytes)
-        self.gate = Gate(settings.workers, settings.queue, settings.deadline)
+        self.gate = Gate(settings.threads, settings.queue, settings.deadline)
         self.streams = Streams(MOST_STREAMS)
         self._batches = Batches(self.gate)
         self.ready = False
@@ -92,9 +92,9 @@ class Service:
         cached = self.cache.get(drawing)
         if cached:
             return cached
-        drawing.check(generator.model)
+        request = drawing.check(generator.model)
         if drawing.is_digit:
-            body = await self._batches.encoded(generator, drawing)
+            body = await self._batches.encoded(generator, drawing, request)
         else:
             body = await self.gate.run(partial(drawing.body, generator))
         self.cache.put(drawing, body)

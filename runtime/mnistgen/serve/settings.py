@@ -30,7 +30,7 @@ class Settings:
     """Options of a server."""
 
     device: str = "auto"
-    workers: int = 1
+    threads: int = 1
     """Threads that draw."""
     queue: int = 256
     """Requests that may wait for a thread; further ones get 503."""
