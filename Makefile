@@ -11,12 +11,13 @@ LOCK := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.1
   --no-annotate --custom-compile-command "make lock" $(UPGRADE)
 # Where PyTorch comes from, if not from PyPI: make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+SERVING := .serving
 SEED := web/seed-models
 FAULTS := PYTHONPATH=tests $(BIN)/python -m faults
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: help demo test coverage fuzz faults test-oldest test-arm check lint types format docs docs-serve examples \
-  clients web lock gpu-check gpu-pack audit release clean
+  clients serving web lock gpu-check gpu-pack audit release clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -85,6 +86,14 @@ clients: $(VENV)/test-ready  ## Test the server with schemathesis and a client o
 	$(PIP) schemathesis==4.32.5 'tritonclient[http]==2.73.0'
 	$(BIN)/python -m pytest tests/test_serve_openapi.py tests/test_serve_v2.py
 
+# PyTriton needs NumPy 1, and KServe an older protobuf than the checks. The first test starts PyTriton's own Triton server.
+serving: $(VENV)/test-ready $(SERVING)/ready  ## Test Triton, PyTriton, KServe and the Kubernetes files (Linux; uses the network)
+	$(BIN)/python -m export.triton $(SERVING)/models
+	$(SERVING)/pytriton/bin/python tests/triton_server.py $(SERVING)/models
+	$(SERVING)/pytriton/bin/python -m pytest tests/test_serving_examples.py
+	$(SERVING)/kserve/bin/python -m pytest tests/test_serving_examples.py tests/test_triton_config.py
+	$(SERVING)/kserve/bin/python -m pytest tests/test_kubernetes.py
+
 web: web/node_modules/ready $(SEED)/manifest.json  ## Build and test the npm package and the demo page (Node.js, Chromium)
 	npm --prefix web run build
 	npm --prefix web run lint
@@ -123,7 +132,7 @@ $(SEED)/manifest.json: $(VENV)/test-ready artifacts/weights/seed/*.safetensors a
 	cp artifacts/references.json $(SEED)
 
 clean:  ## Remove the environments and everything built
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) .arm demo dist site .coverage web/dist web/models web/types web/node_modules $(SEED)
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(SERVING) .arm demo dist site .coverage web/dist web/models web/types web/node_modules $(SEED)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -147,6 +156,14 @@ $(VENV)/test-ready: $(BIN)/python pyproject.toml constraints.txt requirements/de
 $(RELEASE)/ready: requirements/release.txt
 	$(PYTHON) -m venv --clear $(RELEASE)
 	$(RELEASE)/bin/python -m pip --disable-pip-version-check -q install --no-deps --require-hashes -r $<
+	touch $@
+
+$(SERVING)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(SERVING)/pytriton
+	$(SERVING)/pytriton/bin/python -m pip --disable-pip-version-check -q install -e '.[cpu]' pytest nvidia-pytriton==0.7.0 'numpy<2'
+	$(PYTHON) -m venv --clear $(SERVING)/kserve
+	$(SERVING)/kserve/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt -e '.[cpu,serve]' pytest \
+	  kserve==0.21.0 'tritonclient[http,grpc]==2.73.0' kubernetes-validate==1.37.0 onnx onnxscript
 	touch $@
 
 $(OLDEST)/ready: pyproject.toml

@@ -19,8 +19,12 @@ from training.files import locked, replace_files
 
 
 @contextmanager
-def locked_artifacts(artifacts: Path) -> Iterator[None]:
+def locked_artifacts(artifacts: Path, option: str = "--artifacts") -> Iterator[None]:
     """Lock the folder against other exports, from reading its manifest until it is written; create it if it is missing.
+
+    Args:
+        artifacts: The folder.
+        option: The command's option to name another folder.
 
     Raises:
         ExportError: Another export is using the folder, or it cannot be created.
@@ -30,11 +34,11 @@ def locked_artifacts(artifacts: Path) -> Iterator[None]:
             stack.enter_context(locked(artifacts))
         except BlockingIOError as error:
             raise ExportError(
-                f"Another export is using {artifacts}. Wait for it, or name another folder with --artifacts."
+                f"Another export is using {artifacts}. Wait for it, or name another folder with {option}."
             ) from error
         except OSError as error:
             raise ExportError(
-                f"The folder {artifacts} cannot be written ({error.strerror}). Name another folder with --artifacts."
+                f"The folder {artifacts} cannot be written ({error.strerror}). Name another folder with {option}."
             ) from error
         yield
 

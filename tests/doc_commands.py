@@ -22,7 +22,7 @@ from mnistgen.cli.run import command as run_command
 COMMANDS = {"mnistgen": group.mnistgen, "mnistgen-run": run_command}
 STUBS = [
     *("pip", "python", "python3", "make", "npm", "node", "git", "curl"),
-    *("opentelemetry-instrument", "pyinstaller", "tk_pad", "model_signing"),
+    *("opentelemetry-instrument", "pyinstaller", "tk_pad", "model_signing", "kubectl", "tritonserver"),
 ]
 STUB = """#!/bin/sh
 printf '%s\\037' "${0##*/}" "$@" >> "$CALLS"; printf '\\036' >> "$CALLS"
@@ -107,6 +107,8 @@ def check_call(*call: str) -> None:
             assert address.startswith(("http://127.0.0.1:8029/v1/", "http://127.0.0.1:8029/v2/")), (
                 address
             )  # of `mnistgen serve`
+        case ["kubectl", "apply", "-k" | "-f" as option, path]:
+            assert (ROOT / path / "kustomization.yaml" if option == "-k" else ROOT / path).is_file(), path
         case ["opentelemetry-instrument", "--service_name", _, *command]:
             check_call(*command)
         case ["npm", "ci", "--prefix", path] | ["git", "checkout", path]:
@@ -125,6 +127,7 @@ def check_call(*call: str) -> None:
             | ["npm", "publish", "./mnistgen-0.1.0.tgz"]
             | ["npm", "install", "./mnistgen-0.1.0.tgz", *_]
             | ["model_signing", "sign" | "verify", *_]
+            | ["tritonserver", "--model-repository", _]
         ):
             pass
         case _:

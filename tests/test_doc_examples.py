@@ -33,8 +33,11 @@ PAGES = [
     *sorted((ROOT / "artifacts").rglob("*.md")),
 ]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-LANGUAGES = {"sh", "console", "python", "js", "json", "html", "text"}
-"""Languages of fences: `sh` is run, `console` is only checked because it takes long, `text` is neither."""
+LANGUAGES = {"sh", "console", "python", "py", "js", "json", "html", "text"}
+"""Languages of fences: `sh` is run, `console` is only checked because it takes long, `text` is neither.
+
+`py` is Python that needs a server; tests/test_serving_examples.py runs it.
+"""
 COMMAND = re.compile(rf"(\S*/)?({'|'.join([*COMMANDS, *STUBS])}) [^…]*")
 HELP_EXAMPLE = re.compile(r"^ +((?:mnistgen|python)\S* .*?)(?:  |$)", re.MULTILINE)
 """A command in a help text, without the description after two spaces."""
