@@ -22,7 +22,7 @@ from mnistgen.cli.run import command as run_command
 COMMANDS = {"mnistgen": group.mnistgen, "mnistgen-run": run_command}
 STUBS = [
     *("pip", "python", "python3", "make", "npm", "node", "git", "curl"),
-    *("opentelemetry-instrument", "pyinstaller", "tk_pad", "model_signing", "ray"),
+    *("opentelemetry-instrument", "pyinstaller", "tk_pad", "model_signing"),
 ]
 STUB = """#!/bin/sh
 printf '%s\\037' "${0##*/}" "$@" >> "$CALLS"; printf '\\036' >> "$CALLS"
@@ -129,7 +129,6 @@ def check_call(*call: str) -> None:
             | ["npm", "publish", "./mnistgen-0.1.0.tgz"]
             | ["npm", "install", "./mnistgen-0.1.0.tgz", *_]
             | ["model_signing", "sign" | "verify", *_]
-            | ["ray", "start", "--head" | "--address", *_]
         ):
             pass
         case _:
