@@ -7,6 +7,8 @@ random. Tasks return their processors when they end, so no worker waits for one 
 import contextlib
 import logging
 import os
+import re
+import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +17,8 @@ from mnistgen.dataset.shards.events import Event, Losses, made
 from mnistgen.dataset.shards.job import answer
 from mnistgen.errors import DeviceError, MissingPackageError, install_command
 from mnistgen.inference.cpu import usable_cores
+
+_SECONDS_TO_ANSWER = 10
 
 
 def run_on_ray(
@@ -94,6 +98,13 @@ def _import_ray() -> Any:
     return ray
 
 
+def _check_answers(address: str) -> None:
+    """Raise OSError if nothing answers at host:port; Ray itself would try for minutes."""
+    match = re.fullmatch(r"(?:ray://)?([^/:]+):(\d{1,5})", address)
+    if match:
+        socket.create_connection((match[1], int(match[2])), timeout=_SECONDS_TO_ANSWER).close()
+
+
 @contextlib.contextmanager
 def _connected(ray: Any, workers: int | None, address: str | None) -> Iterator[None]:
     """Connect to a cluster, or start one here; use the connection of the calling program if it has one."""
@@ -105,8 +116,9 @@ def _connected(ray: Any, workers: int | None, address: str | None) -> Iterator[N
     if address == "local":
         options |= {"num_cpus": workers or usable_cores(), "include_dashboard": False}
     try:
+        _check_answers(address)
         ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, OSError, ImportError) as error:
+    except (RuntimeError, ValueError, OverflowError, OSError, ImportError) as error:
         raise DeviceError(
             f"Ray's cluster at {address} cannot be used ({error})",
             code="cluster-unreachable",
