@@ -15,7 +15,7 @@ FORBIDDEN = {
     "mnistgen": {"training", "export", "torch", "torchvision", "onnx", "safetensors"},
 }
 PACKAGES_OF_RUNTIME = {"mnistgen", "numpy", "onnxruntime", "PIL", "click"}
-PACKAGES_OF_EXTRAS = {"opentelemetry", "prometheus_client", "pyarrow", "starlette", "uvicorn"}
+PACKAGES_OF_EXTRAS = {"fsspec", "opentelemetry", "prometheus_client", "pyarrow", "ray", "starlette", "uvicorn"}
 LAZY = "mnistgen.serve"
 """A package that needs an extra as a whole; so it is imported where it is used."""
 LAYERS = [

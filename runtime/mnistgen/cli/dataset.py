@@ -9,37 +9,62 @@ from typing import Any, NamedTuple, TextIO, cast
 
 import click
 
-from mnistgen.cli.shared import SETTINGS, artifacts_option, device_option, json_option, manifest, parse_digits
-from mnistgen.dataset import write
+from mnistgen.cli.shared import (
+    SETTINGS,
+    artifacts_option,
+    device_option,
+    json_option,
+    manifest,
+    own_folder,
+    parse_digits,
+)
+from mnistgen.dataset import write, write_shards
 from mnistgen.dataset.kinds import KINDS
 from mnistgen.dataset.plan import MOST
+from mnistgen.dataset.shards.driver import ENGINES
+from mnistgen.dataset.shards.formats import FORMATS
+from mnistgen.dataset.shards.places import is_address
 from mnistgen.generator import Generator
 from mnistgen.inference.session import check_device
 from mnistgen.latents import SEED_END
 
-_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+class _Folder(click.Path):
+    """A  or an address such as s3://bucket/digits, which stays a string."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if isinstance(value, str) and is_address(value):
+            return value
+        return super().convert(value, parameter, context)
+
+
+_FOLDER = _Folder(path_type=Path, file_okay=False)
 
 
 class Options(NamedTuple):
     """The command's arguments and options as given; None where an option is missing."""
 
-    out: Path
+    out: Path | str
     n: int
-    test: int | float
+    test: int | float | None
     digits: list[int] | None
     shares: list[float] | None
     seed: int
     kind: str
     name: str
     overwrite: bool
+    shards: int | None
+    engine: str | None
+    workers: int | None
+    address: str | None
     device: str
     as_json: bool
 
 
-def _parse_test(context: click.Context, option: click.Parameter, text: str | None) -> int | float:
+def _parse_test(context: click.Context, option: click.Parameter, text: str | None) -> int | float | None:
     """Parse a count, or a share with a decimal point."""
     if text is None:
-        return 1 / 6
+        return None
     try:
         return int(text) if text.strip().isdecimal() else float(text)
     except ValueError as error:
@@ -70,9 +95,15 @@ def _parse_shares(context: click.Context, option: click.Parameter, text: str | N
     show_default=True,
     help="Seed; the same seed gives the same bytes.",
 )
-@click.option("--kind", default="idx", show_default=True, help=f"Format: {', '.join(KINDS)}.")
+@click.option(
+    "--kind", default="idx", show_default=True, help=f"Format: {', '.join(KINDS)}; for shards {', '.join(FORMATS)}."
+)
 @click.option("--model", "name", default="cgan", show_default=True, help="Model to use: cgan or cgan-int8.")
 @click.option("--overwrite", is_flag=True, help="Replace the dataset in OUT once the new one is complete.")
+@click.option("--shards", type=int, help="Write one set in this number of shards, with several processes.")
+@click.option("--engine", help=f"What runs the processes of --shards: {' or '.join(ENGINES)}.  [default: local]")
+@click.option("--workers", type=int, help="Number of processes of --shards.  [default: the number of cores]")
+@click.option("--address", help="Address of a Ray cluster.  [default: RAY_ADDRESS, or a Ray of this computer's own]")
 @artifacts_option
 @device_option
 @json_option
@@ -84,37 +115,87 @@ def command(context: click.Context, /, **given: Any) -> None:
     as train/5/000123.png; parquet is a table of images and labels. OUT/dataset.json records how to write the same
     dataset again. Repeat an interrupted command to resume it.
 
+    With --shards, several processes write one set of images, on this computer or on a Ray cluster. OUT may then be an
+    address such as s3://bucket/digits. The result does not depend on the number of processes.
+
     \b
     Examples:
       mnistgen dataset digits                          50,000 training and 10,000 test images
       mnistgen dataset more --n 70000 --test 10000     as many as MNIST
       mnistgen dataset ones --n 500 --digits 1,7 --kind png
       mnistgen dataset few5 --shares 1,1,1,1,1,0.1,1,1,1,1 --kind npz --model cgan-int8
+      mnistgen dataset large --n 100000 --shards 10 --kind webdataset --workers 2
     """
     options = Options(**given)
     check_device(options.device)
-    generator = Generator(manifest(), options.name, options.device)
     try:
-        with _Bars() as bars:
-            facts = write(
-                generator,
-                options.out,
-                options.n,
-                test=options.test,
-                shares=_shares(options),
-                seed=options.seed,
-                kind=options.kind,
-                overwrite=options.overwrite,
-                progress=bars,
-            )
+        (_write if options.shards is None else _write_shards)(options)
     except KeyboardInterrupt:
         click.echo(f"{context.find_root().info_name}: Interrupted. Repeat the command to resume.", err=True)
         context.exit(130)
+
+
+def _write(options: Options) -> None:
+    """Write a training set and a test set."""
+    if isinstance(options.out, str):
+        raise click.UsageError(f"{options.out} is an address; expected a folder. Use --shards for an address.")
+    for name in ("engine", "workers", "address"):
+        if getattr(options, name) is not None:
+            raise click.UsageError(f"--{name} has no effect without --shards. Leave it out.")
+    generator = Generator(manifest(), options.name, options.device)
+    with _Bars() as bars:
+        facts = write(
+            generator,
+            options.out,
+            options.n,
+            test=1 / 6 if options.test is None else options.test,
+            shares=_shares(options),
+            seed=options.seed,
+            kind=options.kind,
+            overwrite=options.overwrite,
+            progress=bars,
+        )
+    train, test = (facts["splits"][split]["n"] for split in ("train", "test"))
+    _report(options, facts, f"{train} training, {test} test images")
+
+
+def _write_shards(options: Options) -> None:
+    """Write one set in shards."""
+    if options.test is not None:
+        raise click.UsageError("--test has no effect with --shards. Write a test set with another --seed.")
+    with _Bars() as bars:
+        facts = write_shards(
+            options.out,
+            options.n,
+            cast(int, options.shards),
+            shares=_shares(options),
+            seed=options.seed,
+            kind=options.kind,
+            model=options.name,
+            device=options.device,
+            artifacts=own_folder(),
+            engine=options.engine or ENGINES[0],
+            workers=options.workers,
+            address=options.address,
+            overwrite=options.overwrite,
+            progress=bars,
+            on_loss=_report_loss,
+        )
+    images = f"{facts['n']} images in {facts['shards']} shards  sha256 {facts['sha256'][:16]}"
+    _report(options, facts, images)
+
+
+def _report_loss(k: int) -> None:
+    context = click.get_current_context()
+    name = context.find_root().info_name
+    click.echo(f"{name}: The worker of shard {k} died. Another one makes the shard again.", err=True)
+
+
+def _report(options: Options, facts: dict[str, Any], images: str) -> None:
     if options.as_json:
         click.echo(json.dumps({"path": str(options.out), **facts}))
     else:
-        train, test = (facts["splits"][split]["n"] for split in ("train", "test"))
-        click.echo(f"{options.out}  {train} training, {test} test images  seed {options.seed}  {generator.provider}")
+        click.echo(f"{options.out}  {images}  seed {options.seed}  {facts['provider']}")
 
 
 def _shares(options: Options) -> list[float] | None:

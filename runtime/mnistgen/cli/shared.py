@@ -75,10 +75,11 @@ quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but err
 
 def folder() -> Path:
     """Return the folder of the models: that of the option --artifacts, or that of the package."""
-    return _own_folder() or artifacts_folder()
+    return own_folder() or artifacts_folder()
 
 
-def _own_folder() -> Path | None:
+def own_folder() -> Path | None:
+    """Return the folder of the option --artifacts, if it was given."""
     context = click.get_current_context(silent=True)
     return context.meta.get(_ARTIFACTS) if context else None
 
@@ -108,7 +109,7 @@ def find_model(name: str, path: Path | None, timeout: float | None) -> tuple[Mod
             )
         listed = manifest()
         return listed, listed.model(name)
-    if _own_folder():
+    if own_folder():
         raise InputError(
             "--artifacts has no effect with --model-path", code="option-conflict", remedy="Leave out one of them"
         )

@@ -9,17 +9,15 @@ Each file or folder is moved by one rename, dataset.json last. So if OUT holds d
 OUT itself is locked before anything in it is read, and until .unfinished is deleted.
 """
 
-import json
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from mnistgen.dataset.kinds import KINDS
+from mnistgen.dataset.settings import FACTS, SHARDS, difference, json_bytes, parse_object
 from mnistgen.errors import InputError, OutputError
 from mnistgen.output.files import locked, replace_file, sync_folders, sync_tree
-
-_FACTS = "dataset.json"
 
 
 class Draft:
@@ -46,12 +44,16 @@ class Draft:
             raise OutputError(f"{out} is a file; expected a folder", code="output-not-a-folder")
         out.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            _lock(out, stack)
+            lock(out, stack)
             if self._folder.is_symlink():
                 raise OutputError(
                     f"{self._folder} is a symbolic link; expected a folder",
                     code="output-exists",
                     remedy="Delete the link",
+                )
+            if (out / SHARDS).exists():
+                raise OutputError(
+                    f"{out} holds a dataset in shards", code="dataset-exists", remedy="Name another folder"
                 )
             if not any(map(self._is_whole, KINDS)):  # else one was being moved into `out`
                 if (self._folder / "replaced").exists():  # the move was complete
@@ -69,25 +71,25 @@ class Draft:
     def finish(self, facts: dict[str, Any]) -> None:
         """Mark the files as complete, with these facts, besides the settings, in dataset.json."""
         sync_tree(self.built)
-        _write_json(self.built / _FACTS, {**self._settings, **facts})
+        _write_json(self.built / FACTS, {**self._settings, **facts})
 
     def publish(self) -> dict[str, Any]:
         """Move the files into `out`, replacing a former dataset; return the facts in dataset.json."""
         self._move(self._kind)
         shutil.rmtree(self._folder, ignore_errors=True)
-        return _read_json(self._out / _FACTS)
+        return _read_json(self._out / FACTS)
 
     def close(self) -> None:
         """Unlock the folder for other processes."""
         self._locks.close()
 
     def _is_whole(self, kind: str) -> bool:
-        return (self._folder / kind / _FACTS).exists()
+        return (self._folder / kind / FACTS).exists()
 
     def _check_place(self, overwrite: bool) -> None:
         """Raise OutputError if `out` holds something that must not be replaced."""
-        ours = _names(self._out / _FACTS)
-        for name in (_FACTS, *KINDS[self._kind].entries):
+        ours = _names(self._out / FACTS)
+        for name in (FACTS, *KINDS[self._kind].entries):
             if (self._out / name).exists() and name not in ours:
                 raise OutputError(
                     f"{self._out / name} exists and is not a dataset of mnistgen",
@@ -109,7 +111,7 @@ class Draft:
             if path.exists() and not overwrite:
                 raise InputError(
                     f"{self._out} holds an unfinished dataset with other settings "
-                    f"({_difference(former, self._settings)})",
+                    f"({difference(former, self._settings)})",
                     code="dataset-settings-mismatch",
                     remedy="Resume with its settings, name another folder, or start again with --overwrite",
                 )
@@ -124,7 +126,7 @@ class Draft:
     def _move(self, kind: str) -> None:
         built, replaced = self._folder / kind, self._folder / "replaced"
         replaced.mkdir(exist_ok=True)
-        for name in _names(self._out / _FACTS) or _names(replaced / _FACTS):
+        for name in _names(self._out / FACTS) or _names(replaced / FACTS):
             is_new = name in KINDS[kind].entries and not (built / name).exists()  # moved by an interrupted call
             if (self._out / name).exists() and not is_new:
                 (self._out / name).replace(replaced / name)
@@ -132,37 +134,31 @@ class Draft:
             if (built / name).exists():
                 (built / name).replace(self._out / name)
         sync_folders([self._out])
-        if (built / _FACTS).exists():
-            (built / _FACTS).replace(self._out / _FACTS)
+        if (built / FACTS).exists():
+            (built / FACTS).replace(self._out / FACTS)
         sync_folders([self._out])
 
 
 def _names(facts: Path) -> tuple[str, ...]:
     """Return the names of the files of the dataset with this dataset.json; none if it is not a dataset of mnistgen."""
-    kind = str(_read_json(facts).get("kind"))
-    return (_FACTS, *KINDS[kind].entries) if kind in KINDS else ()
-
-
-def _difference(former: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Return the differences in words, such as "seed is 1, not 2"."""
-    different = [key for key in wanted if former.get(key) != wanted[key]]
-    return "; ".join(f"{key} is {former.get(key, 'unknown')}, not {wanted[key]}" for key in different)
+    read = _read_json(facts)
+    kind = str(read.get("kind"))
+    return (FACTS, *KINDS[kind].entries) if kind in KINDS and "shards" not in read else ()
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in the file; empty if it holds none."""
     try:
-        read = json.loads(path.read_bytes())
-    except (FileNotFoundError, RecursionError, ValueError):
+        return parse_object(path.read_bytes())
+    except FileNotFoundError:
         return {}
-    return read if isinstance(read, dict) else {}
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    replace_file(path, (json.dumps(content, indent=2) + "\n").encode())
+    replace_file(path, json_bytes(content))
 
 
-def _lock(out: Path, stack: ExitStack) -> None:
+def lock(out: Path, stack: ExitStack) -> None:
     """Lock the folder until the stack is closed; raise OutputError if another process has locked it."""
     try:
         stack.enter_context(locked(out))

@@ -1,15 +1,15 @@
 """The kinds of dataset; each is built from the IDX files that the images were drawn into."""
 
-import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mnistgen.dataset.split import BLOCK, Split, records
+from mnistgen.dataset.split import Split, records
 from mnistgen.errors import InputError, MissingPackageError, install_command, no_memory
 from mnistgen.memory import is_exhausted
 from mnistgen.output.arrays import write_header
@@ -42,18 +42,23 @@ def find_kind(name: str) -> Kind:
     if not isinstance(name, str) or name not in KINDS:
         raise InputError(f"kind is {shown(name)}; expected one of {', '.join(KINDS)}", code="unknown-kind")
     kind = KINDS[name]
+    if kind.package:
+        check_package(name, kind.package)
+    return kind
+
+
+def check_package(name: str, package: str) -> None:
+    """Raise MissingPackageError if the package that the kind called `name` needs is not installed."""
     try:
-        if kind.package:
-            import_module(kind.package)
+        import_module(package)
     except ImportError as error:
         if is_exhausted(error):
-            raise no_memory(str(kind.package)) from error
+            raise no_memory(package) from error
         raise MissingPackageError(
-            f"A {name} dataset needs {kind.package}, which cannot be imported ({error})",
+            f"A {name} dataset needs {package}, which cannot be imported ({error})",
             code="package-missing",
             remedy=f"Run {install_command(name)}",
         ) from error
-    return kind
 
 
 def _build_npz(folder: Path, split: Split, progress: Callable[[int], None]) -> None:
@@ -95,22 +100,15 @@ def _build_png(folder: Path, split: Split, progress: Callable[[int], None]) -> N
 
 
 def _build_parquet(folder: Path, split: Split, progress: Callable[[int], None]) -> None:
-    """Write a table of PNG files and labels that Hugging Face's datasets recognises as images and class labels."""
-    import pyarrow
-    from pyarrow import parquet
+    """Write a table of images and labels."""
+    from mnistgen.dataset.parquet import write_parquet  # lazy: needs an extra
 
-    classes = {"_type": "ClassLabel", "names": [str(digit) for digit in range(len(split.counts))]}
-    features = {"image": {"_type": "Image"}, "label": classes}
-    schema = pyarrow.schema(
-        {"image": pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()}), "label": pyarrow.int64()},
-        metadata={"huggingface": json.dumps({"info": {"features": features}})},
-    )
-    with parquet.ParquetWriter(folder / f"{split.name}.parquet", schema) as writer:
+    def blocks() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
         for images, labels in split.blocks():
-            files = [{"bytes": encode_png(image), "path": None} for image in images]
-            columns = {"image": files, "label": labels.astype(np.int64)}
-            writer.write_table(pyarrow.table(columns, schema), row_group_size=BLOCK)
+            yield images, labels
             progress(len(images))
+
+    write_parquet(folder / f"{split.name}.parquet", len(split.counts), blocks())
 
 
 KINDS = {

@@ -110,8 +110,8 @@ class Split:
         done = blocks = 0
         try:
             with self._hashes.open("rb") as hashes, self.images.open("rb") as images, self.labels.open("rb") as labels:
-                images.seek(len(_header((0, *_IMAGE))))
-                labels.seek(len(_header((0, *_LABEL))))
+                images.seek(len(idx_header((0, *_IMAGE))))
+                labels.seek(len(idx_header((0, *_LABEL))))
                 while len(record := hashes.read(_HASH.size)) == _HASH.size:
                     stop, expected = _HASH.unpack(record)
                     if not done < stop <= self.n:
@@ -135,12 +135,12 @@ class Split:
 def records(path: Path, shape: tuple[int, ...]) -> Iterator[bytes]:
     """Yield the records of `shape` in an IDX file, without its header, in blocks."""
     with path.open("rb") as file:
-        file.seek(len(_header((0, *shape))))
+        file.seek(len(idx_header((0, *shape))))
         while block := file.read(BLOCK * _size(shape)):
             yield block
 
 
-def _header(shape: tuple[int, ...]) -> bytes:
+def idx_header(shape: tuple[int, ...]) -> bytes:
     """Return an IDX header: two zeros, the type (8: unsigned byte), the number of dimensions, and the dimensions."""
     return struct.pack(f">4B{len(shape)}I", 0, 0, 8, len(shape), *shape)
 
@@ -158,7 +158,7 @@ def _opened(path: Path) -> IO[bytes]:
 def _reopened(path: Path, shape: tuple[int, ...], done: int) -> IO[bytes]:
     """Open the file for writing after its header and the first `done` records."""
     file = _opened(path)
-    header = _header(shape)
+    header = idx_header(shape)
     file.write(header)
     file.seek(len(header) + done * _size(shape[1:]))
     file.truncate()

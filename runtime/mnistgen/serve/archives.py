@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mnistgen.output.arrays import write_header
 from mnistgen.output.images import encode_png
+from mnistgen.output.tar import add_file
 
 
 class Block(NamedTuple):
@@ -77,18 +78,12 @@ def tar(n: int, blocks: Blocks) -> Iterator[bytes]:
     with tarfile.open(fileobj=sink, mode="w|", format=tarfile.USTAR_FORMAT) as archive:
         for block in blocks:
             for i, image in enumerate(block.images):
-                _add(archive, f"{number:06}.png", encode_png(image))
+                add_file(archive, f"{number:06}.png", encode_png(image))
                 if block.digits is not None:
-                    _add(archive, f"{number:06}.cls", b"%d" % block.digits[i])
+                    add_file(archive, f"{number:06}.cls", b"%d" % block.digits[i])
                 number += 1
             yield sink.take()
     yield sink.take()
 
 
 FORMATS: dict[str, Callable[[int, Blocks], Iterator[bytes]]] = {"npz": npz, "tar": tar}
-
-
-def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)  # with a fixed time, 1970
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))

@@ -99,7 +99,7 @@ class _Worker:
             self._process.join()
             raise WorkerError(
                 f"A process of the server ended with status {self._process.exitcode} before it was ready",
-                code="worker-failed",
+                code="server-not-ready",
                 remedy="Its message is above; fewer --workers need less memory",
             ) from error
 
