@@ -11,7 +11,7 @@ import torch
 
 from training import checkpoint, data, hints, processes
 from training.devices import choose_device, count_devices, describe
-from training.errors import LostProcessError, TrainingError
+from training.errors import InterruptedTrainingError, LostProcessError, TrainingError
 from training.launch import train_on
 from training.live import PAGE, train_live
 from training.settings import check_shards, resumed_config
@@ -147,9 +147,7 @@ def _resumable(model: str, out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if processes.is_main():
-            click.echo(f"\nInterrupted. {hints.how_to_resume(model, out)}", err=True)
-        sys.exit(130)
+        raise InterruptedTrainingError(hints.how_to_resume(model, out)) from None
     except LostProcessError as error:
         raise LostProcessError(f"{error.message} {hints.how_to_resume(model, out)}") from error
 

@@ -1,5 +1,7 @@
 """The exceptions that training commands raise."""
 
+from typing import IO, Any
+
 import click
 
 
@@ -9,3 +11,13 @@ class TrainingError(click.ClickException):
 
 class LostProcessError(TrainingError):
     """Another process of the same training has ended or does not answer."""
+
+
+class InterruptedTrainingError(TrainingError):
+    """The user pressed Ctrl-C. The command exits with code 130."""
+
+    exit_code = 130
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message, which is not an error."""
+        click.echo(f"\nInterrupted. {self.message}", file=file, err=True)

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from training import processes
 from training.errors import LostProcessError
 
-_POLL, _GRACE = 0.05, 10.0
+_POLL, _GRACE = 0.05, 5.0
 """Seconds between two looks at the processes; seconds in which they may end by themselves."""
 
 
@@ -81,22 +81,28 @@ def _ended_with_this_process() -> Iterator[list[subprocess.Popen[bytes]]]:
     """Give a list for child processes; at the end, or when SIGTERM ends this process, end those that still run."""
 
     def end(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # the children are being ended
         sys.exit(128 + number)
 
     children: list[subprocess.Popen[bytes]] = []
     former = signal.signal(signal.SIGTERM, end)
     try:
         yield children
-    except KeyboardInterrupt:  # the terminal has sent it to the children, too; the first one prints how to resume
+    except KeyboardInterrupt:  # the terminal has sent it to the children, too, and one of them prints how to resume
         _wait(children)
         sys.exit(130)
     finally:
+        _end(children)
         signal.signal(signal.SIGTERM, former)
-        for child in children:
-            child.terminate()
-        for child in children:
-            try:
-                child.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+
+
+def _end(children: list[subprocess.Popen[bytes]]) -> None:
+    """End the children that still run: with SIGTERM, and some time later with SIGKILL."""
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + _GRACE
+    while time.monotonic() < deadline and any(child.poll() is None for child in children):
+        time.sleep(_POLL)
+    for child in children:
+        child.kill()
+        child.wait()

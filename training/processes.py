@@ -7,9 +7,10 @@ state; only the first, the main process, writes files and prints.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import NamedTuple
+from itertools import count
+from typing import NamedTuple, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -25,7 +26,9 @@ LAUNCHED = "MNISTGEN_LAUNCHED"
 """Environment variable of processes that `training.launch` started, which reports lost processes itself."""
 LOST = 75
 """Exit code of a process that lost another one."""
-_FAILED = "mnistgen-failed"
+_trainings = count()
+"""Numbers the trainings of this process, each of which uses other keys of the store."""
+_FAILED = "failed"
 """Key of the number of processes that failed, in the store that all processes share."""
 
 
@@ -81,6 +84,7 @@ def joined(here: Place) -> Iterator[None]:
     waiting = timedelta(seconds=TIMEOUT)
     try:
         store, _, _ = next(dist.rendezvous("env://", here.rank, here.size, timeout=waiting))
+        store = dist.PrefixStore(f"training-{next(_trainings)}", store)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
         dist.init_process_group(backend, store=store, rank=here.rank, world_size=here.size, timeout=waiting)
     except (RuntimeError, ValueError, OSError) as error:  # PyTorch raises several types of exceptions
@@ -92,21 +96,23 @@ def joined(here: Place) -> Iterator[None]:
     try:
         yield
     except TrainingError as error:
-        if isinstance(error, LostProcessError) and LAUNCHED in os.environ:
-            sys.exit(LOST)
-        if not _is_first_failure(store):
-            sys.exit(error.exit_code)
-        raise
-    finally:
-        dist.destroy_process_group()
+        _end(error, store)
+    dist.destroy_process_group()
 
 
-def _is_first_failure(store: dist.Store) -> bool:
-    """Return whether no other process has failed before; also if that cannot be found out."""
-    try:
-        return store.add(_FAILED, 1) == 1
-    except RuntimeError:  # the process that keeps the store has ended
-        return True
+def _end(error: TrainingError, store: dist.Store) -> NoReturn:
+    """End this process at once, as destroying the group can take long if another process has ended.
+
+    The error is printed if no other process has failed before, and if `training.launch` does not print it.
+    """
+    is_reported = is_lost = isinstance(error, LostProcessError) and LAUNCHED in os.environ
+    with suppress(RuntimeError):  # the process that keeps the store has ended
+        is_reported = is_lost or store.add(_FAILED, 1) > 1
+    if not is_reported:
+        error.show()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(LOST if is_lost else error.exit_code)
 
 
 def size() -> int:
