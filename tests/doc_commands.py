@@ -22,7 +22,7 @@ from mnistgen.cli.run import command as run_command
 COMMANDS = {"mnistgen": group.mnistgen, "mnistgen-run": run_command}
 STUBS = [
     *("pip", "python", "python3", "make", "npm", "node", "git", "curl"),
-    *("opentelemetry-instrument", "pyinstaller", "tk_pad", "model_signing", "kubectl", "tritonserver"),
+    *("torchrun", "opentelemetry-instrument", "pyinstaller", "tk_pad", "model_signing", "kubectl", "tritonserver"),
 ]
 STUB = """#!/bin/sh
 printf '%s\\037' "${0##*/}" "$@" >> "$CALLS"; printf '\\036' >> "$CALLS"
@@ -113,6 +113,9 @@ def check_call(*call: str) -> None:
             )  # of `mnistgen serve`
         case ["kubectl", "apply", "-k" | "-f" as option, path]:
             assert (ROOT / path / "kustomization.yaml" if option == "-k" else ROOT / path).is_file(), path
+        case ["torchrun", "--nproc-per-node", count, "-m", *command]:
+            assert count.isdecimal() or count == "gpu", count
+            check_call("python", "-m", *command)
         case ["opentelemetry-instrument", "--service_name", _, *command]:
             check_call(*command)
         case ["npm", "ci", "--prefix", path] | ["git", "checkout", path]:

@@ -20,7 +20,7 @@ from tiny_training import MODULES, interrupt_at, weights
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 
-from training import cli, data, gan, r3gan, trainer, vae
+from training import data, gan, hints, r3gan, trainer, vae
 
 METRICS = {
     ("vae", "seed"): {"loss", "reconstruction", "kl"},
@@ -120,8 +120,8 @@ def test_commands_are_omitted_if_they_would_fail(tmp_path):
 
 
 def test_commands_never_write_into_artifacts():
-    assert "mnistgen-run" not in cli._how_to_export("vae", ROOT / "artifacts" / "vae")
-    assert "mnistgen-run" in cli._how_to_export("vae", ROOT / "checkpoints" / "vae")
+    assert "mnistgen-run" not in hints.how_to_export("vae", ROOT / "artifacts" / "vae")
+    assert "mnistgen-run" in hints.how_to_export("vae", ROOT / "checkpoints" / "vae")
 
 
 def test_pictures_show_white_ink_on_black(finished):

@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,14 +87,20 @@ def train_in_process(model: str, *options: str, out: Path, kill_at: int | None =
         out: Output folder.
         kill_at: Number of the file operation, a sync or a rename, during which the process gets SIGKILL.
     """
+    process = start_process(_train_and_exit, model, options, out, kill_at)
+    process.join()
+    return process.exitcode
+
+
+def start_process(function: Callable[..., None], *arguments: object) -> multiprocessing.Process:
+    """Start a new process that calls the function; it has the slow imports already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tiny_training", "torch._dynamo", "training.vision"])  # the slow imports, once
-    process = context.Process(target=_train_and_exit, args=(model, options, out, kill_at))
+    context.set_forkserver_preload(["tiny_training", "torch._dynamo", "training.vision"])
+    process = context.Process(target=function, args=arguments)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # for the server's imports
         process.start()
-    process.join()
-    return process.exitcode
+    return process
 
 
 def _train_and_exit(model: str, options: tuple[str, ...], out: Path, kill_at: int | None) -> None:

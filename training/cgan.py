@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from training import r3gan, trainer
 from training.cli import command
+from training.shards import Losses, Minimize
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Trainer(trainer.Trainer):
         """Generate images (B, 1, 28, 28) in [0, 1] of one-hot labels (B, 10), from random latents."""
         return self.networks["generator"](torch.randn(len(label), 128, device=label.device), label)
 
-    def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, labels: Tensor) -> Losses:
         """Update the discriminator, then the generator with new fakes."""
         label = F.one_hot(labels, 10).float()  # (B, 10)
         with self.autocast():
@@ -131,10 +132,10 @@ class Trainer(trainer.Trainer):
             logits = self.networks["discriminator"](torch.cat([images, fake]), label.repeat(2, 1)).float()  # (2B, 1)
             real_logits, fake_logits = logits.chunk(2)  # (B, 1) each
             d_loss = discriminator_loss(real_logits, fake_logits)
-        trainer.minimize(self.optimizers["discriminator"], d_loss)
+        yield Minimize(self.optimizers["discriminator"], d_loss)
         with self.autocast():
             g_loss = generator_loss(self.networks["discriminator"](self.generate(label), label).float())
-        trainer.minimize(self.optimizers["generator"], g_loss)
+        yield Minimize(self.optimizers["generator"], g_loss)
         return {"g_loss": g_loss, "d_loss": d_loss, **trainer.discriminator_accuracy(real_logits, fake_logits)}
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:

@@ -41,23 +41,29 @@ class Digits:
         """Return a copy on `device`."""
         return Digits(self.images.to(device), self.labels.to(device))
 
-    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, size: int, shards: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield one epoch of batches in random order, from PyTorch's global generator.
 
-        The last batch may be smaller. A last batch of one image is skipped, since batch norm needs two.
+        The last batch may be smaller. It is shortened to a multiple of `shards`, and skipped if a shard has only one
+        image, since batch norm needs two.
 
         Yields:
             Images float32 (B, 1, 28, 28) in [0, 1] and labels int64 (B,).
         """
-        for batch in torch.randperm(len(self)).split(size):
-            if len(batch) > 1:
-                batch = batch.to(self.images.device)
-                images = self.images[batch].float() / 255  # (B, 1, 28, 28)
-                yield images, self.labels[batch]
+        for batch in torch.randperm(len(self))[: self.epoch_size(size, shards)].split(size):
+            batch = batch.to(self.images.device)
+            images = self.images[batch].float() / 255  # (B, 1, 28, 28)
+            yield images, self.labels[batch]
 
-    def epoch_size(self, size: int) -> int:
-        """Return the number of images in an epoch of `batches(size)`."""
-        return len(self) - (len(self) % size == 1)
+    def epoch_size(self, size: int, shards: int = 1) -> int:
+        """Return the number of images in an epoch of `batches(size, shards)`."""
+        return epoch_size(len(self), size, shards)
+
+
+def epoch_size(n: int, size: int, shards: int) -> int:
+    """Return how many of `n` images an epoch has, in batches of `size`: the last batch may be shortened or skipped."""
+    last = n % size // shards * shards
+    return n - n % size + (last if last >= 2 * shards else 0)
 
 
 def load(folder: Path, split: str) -> Digits:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from training import trainer
 from training.cli import command
+from training.shards import Losses, Minimize
 
 
 @dataclass(frozen=True)
@@ -107,14 +108,17 @@ class Trainer(trainer.Trainer):
         weights = self.networks["evaluator"].parameters()
         self.optimizers = {"evaluator": torch.optim.AdamW(weights, config.learning_rate, weight_decay=0.01, fused=True)}
 
-    def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Minimize the cross-entropy, with a cosine schedule of the learning rate."""
+    def before_step(self) -> None:
+        """Set the learning rate by a cosine schedule."""
         cosine = (1 + math.cos(math.pi * self.progress)) / 2
         trainer.set_learning_rate(self.optimizers["evaluator"], self.config.learning_rate * cosine)
+
+    def losses(self, images: Tensor, labels: Tensor) -> Losses:
+        """Minimize the cross-entropy."""
         with self.autocast():
             logits = self.networks["evaluator"](augment(images)).float()  # (B, 10)
         loss = F.cross_entropy(logits, labels)
-        trainer.minimize(self.optimizers["evaluator"], loss)
+        yield Minimize(self.optimizers["evaluator"], loss)
         return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from training import r3gan, trainer
 from training.cli import command
 from training.data import Digits
 from training.layers import KERAS_BATCH_NORM, estimate_batch_norm
+from training.shards import Losses, Minimize
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class Trainer(trainer.Trainer):
             name: trainer.adam(network.parameters(), config.learning_rate) for name, network in self.networks.items()
         }
 
-    def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, labels: Tensor) -> Losses:
         """Update the generator, then the discriminator, with the same fakes."""
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         real = images * 2 - 1  # (B, 1, 28, 28) in [-1, 1]
@@ -158,8 +159,8 @@ class Trainer(trainer.Trainer):
             fake = generator(torch.randn(len(real), 100, device=real.device))  # (B, 1, 28, 28)
             real_logits, fake_logits = discriminator(real).float(), discriminator(fake).float()  # (B, 1) each
         g_loss, d_loss = generator_loss(fake_logits), discriminator_loss(real_logits, fake_logits)
-        trainer.minimize(self.optimizers["generator"], g_loss, retain_graph=True)  # d_loss needs the graph, too
-        trainer.minimize(self.optimizers["discriminator"], d_loss)
+        yield Minimize(self.optimizers["generator"], g_loss, retain_graph=True)  # d_loss needs the graph, too
+        yield Minimize(self.optimizers["discriminator"], d_loss)
         return {"g_loss": g_loss, "d_loss": d_loss, **trainer.discriminator_accuracy(real_logits, fake_logits)}
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:

@@ -11,13 +11,13 @@ _LAYOUT = "{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}"
 class Progress:
     """One progress bar for all epochs, if stderr is a terminal: epoch, time left, losses of the last step."""
 
-    def __init__(self, epochs: int, epoch_size: int, epochs_done: int):
+    def __init__(self, epochs: int, epoch_size: int, epochs_done: int, hidden: bool = False):
         self.epochs = epochs
         self._bar = tqdm(
             total=epochs * epoch_size,
             initial=epochs_done * epoch_size,
             bar_format=_LAYOUT,
-            disable=None,
+            disable=hidden or None,
             dynamic_ncols=True,
             smoothing=0.1,
             leave=False,

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training import trainer
+from training.shards import Losses, Minimize
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,13 @@ class Trainer(trainer.Trainer):
     def generate(self, label: Tensor) -> Tensor:
         """Generate images (B, 1, 28, 28) in [-1, 1] of one-hot labels (B, 10), from random latents."""
 
-    def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Update the discriminator, then the generator with the same fakes."""
+    def before_step(self) -> None:
+        """Set the learning rates, which are constant for half of the training, then fall linearly to 0."""
         for name, rate in self.learning_rates.items():
             trainer.set_learning_rate(self.optimizers[name], rate * min(1, 2 - 2 * self.progress))
+
+    def losses(self, images: Tensor, labels: Tensor) -> Losses:
+        """Update the discriminator, then the generator with the same fakes."""
         discriminator, label = self.networks["discriminator"], F.one_hot(labels, 10).float()  # (B, 10)
         with self.autocast():
             fake = self.generate(label)  # (B, 1, 28, 28)
@@ -150,14 +154,17 @@ class Trainer(trainer.Trainer):
         penalty = self.lazy_gradient_penalty(logits, both)
         matching = self.matching_aware_loss(real_logits, features[: len(label)], label)
         loss = d_loss + self.config.gamma * penalty + self.config.matching_aware_weight * matching
-        trainer.minimize(self.optimizers["discriminator"], loss)
+        yield Minimize(self.optimizers["discriminator"], loss)
         with self.autocast():
             fake_logits_after = discriminator(fake, label).float()  # (B, 1)
         g_loss = generator_loss(real_logits.detach(), fake_logits_after)
-        trainer.minimize(self.optimizers["generator"], g_loss)
-        self.update_ema(self.config.ema_decay)
+        yield Minimize(self.optimizers["generator"], g_loss)
         accuracy = (real_logits > fake_logits).float().mean()
         return {"g_loss": g_loss, "d_loss": d_loss, "r1_r2_penalty": penalty, "relativistic_accuracy": accuracy}
+
+    def after_step(self) -> None:
+        """Update the EMA of the generator."""
+        self.update_ema(self.config.ema_decay)
 
     def lazy_gradient_penalty(self, logits: Tensor, images: Tensor) -> Tensor:
         """Return (R1 + R2) / 2 from logits (2B, 1) and images (2B, 1, 28, 28), or 0 in steps without penalty."""

@@ -1,6 +1,7 @@
 """The training loop that all models share: epochs, metrics, exponential moving averages (EMA), sample grids."""
 
 import copy
+import hashlib
 import io
 import json
 import math
@@ -15,13 +16,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from training import checkpoint
+from training import checkpoint, processes
 from training.checkpoint import Log
 from training.data import Digits
 from training.errors import TrainingError
 from training.layers import glorot_uniform_
 from training.preview import terminal_preview
 from training.progress import Progress
+from training.shards import Losses, take_step
 from training.speed import speed_up
 
 SAMPLES = 100
@@ -41,6 +43,8 @@ class Config:
     """Train on the first `limit` images only; None for all 60,000."""
     recipe: str = "seed"
     """Name of the recipe, whose settings are the defaults of the other fields."""
+    shards: int = 1
+    """Number of equal parts of a batch that devices can share (`training.shards`)."""
 
     @property
     def is_custom(self) -> bool:
@@ -57,6 +61,8 @@ class Trainer(ABC):
     optimizers: dict[str, torch.optim.Optimizer]
     progress: float = 0.0
     """Fraction of all training steps done, for schedules."""
+    steps_done: int = 0
+    """Number of all training steps done."""
 
     def __init__(self, config: Config, **networks: nn.Module):
         self.config = config
@@ -71,9 +77,25 @@ class Trainer(ABC):
         """Set the initial weights of `network`."""
         glorot_uniform_(network)
 
-    @abstractmethod
     def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Train on images (B, 1, 28, 28) in [0, 1] and labels (B,); return scalar metrics."""
+        self.before_step()
+        metrics = take_step(self, images, labels)
+        self.after_step()
+        return metrics
+
+    @abstractmethod
+    def losses(self, images: Tensor, labels: Tensor) -> Losses:
+        """Yield what to minimize on images (B, 1, 28, 28) in [0, 1] and labels (B,); return scalar metrics.
+
+        A step runs this once for each shard of its batch. After each `yield`, the optimizer step has been taken.
+        """
+
+    def before_step(self) -> None:  # noqa: B027 (optional)
+        """Set the learning rates for `progress`."""
+
+    def after_step(self) -> None:  # noqa: B027 (optional)
+        """Update the averages of the weights."""
 
     @abstractmethod
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
@@ -132,7 +154,7 @@ class Trainer(ABC):
             "ema": {name: network.state_dict() for name, network in self.ema.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+            "random_cuda": [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else [],
         }
 
     def load_state(self, state: dict) -> None:
@@ -145,7 +167,16 @@ class Trainer(ABC):
             optimizer.load_state_dict(state["optimizers"][name])
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state["random_cuda"]:
-            torch.cuda.set_rng_state_all(state["random_cuda"])
+            torch.cuda.set_rng_state(state["random_cuda"][0], self.device)
+
+    def digest(self) -> bytes:
+        """Return a SHA-256 of all weights and of the random generator."""
+        networks = [*self.networks.values(), *self.ema.values()]
+        tensors = [tensor for network in networks for tensor in network.state_dict().values()]
+        digest = hashlib.sha256(torch.get_rng_state().numpy().tobytes())
+        for tensor in tensors:
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.digest()
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -165,14 +196,6 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
     """Set the learning rate of all parameters of `optimizer`."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
-
-
-def minimize(optimizer: torch.optim.Optimizer, loss: Tensor, retain_graph: bool = False) -> None:
-    """Take one step of `optimizer` on the scalar `loss`; compute gradients for its own parameters only."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    optimizer.zero_grad()
-    loss.backward(inputs=parameters, retain_graph=retain_graph)
-    optimizer.step()
 
 
 def discriminator_accuracy(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
@@ -205,14 +228,19 @@ def train(
         TrainingError: If a metric is not finite or `out` is not writable. The last checkpoint stays as it is.
     """
     config = trainer.config
-    with Progress(config.epochs, digits.epoch_size(config.batch_size), len(log.epochs)) as bar:
+    size = digits.epoch_size(config.batch_size, config.shards)
+    with Progress(config.epochs, size, len(log.epochs), hidden=not processes.is_main()) as bar:
         for epoch in range(len(log.epochs) + 1, config.epochs + 1):
             start = time.perf_counter()
             metrics = {"epoch": epoch, **_train_epoch(trainer, digits, epoch, bar)}
+            if processes.size() > 1:
+                processes.require_equal(trainer.digest(), epoch)
             trainer.end_epoch(digits)
             metrics["seconds"] = round(time.perf_counter() - start, 2)
             log.epochs.append(metrics)
             state, grids = trainer.state(), _sample_grids(trainer, test_images)
+            if not processes.is_main():
+                continue
             checkpoint.save(out, state, log, {name: _png(images) for name, images in grids.items()})
             on_checkpoint(log)
             bar.print(_format(metrics, config.epochs))
@@ -224,11 +252,14 @@ def _train_epoch(trainer: Trainer, digits: Digits, epoch: int, bar: Progress) ->
     """Train on every digit once; return the mean of each metric over the digits."""
     config = trainer.config
     totals: dict[str, Tensor | float] = defaultdict(float)
-    seen, size = 0, digits.epoch_size(config.batch_size)
+    seen, size = 0, digits.epoch_size(config.batch_size, config.shards)
     for network in trainer.networks.values():
         network.train()
     bar.start_epoch(epoch)
-    for images, labels in digits.batches(config.batch_size):
+    first = (epoch - 1) * math.ceil(size / config.batch_size)
+    batches = digits.batches(config.batch_size, config.shards)
+    for number, (images, labels) in enumerate(batches, first):
+        trainer.steps_done = number
         trainer.progress = (epoch - 1 + seen / size) / config.epochs
         step_metrics = trainer.step(images, labels)
         for name, value in step_metrics.items():

@@ -13,6 +13,7 @@ from training import trainer
 from training.cli import command
 from training.data import Digits
 from training.flow import Flow, fit_flow
+from training.shards import Losses, Minimize
 
 
 @dataclass(frozen=True)
@@ -181,11 +182,11 @@ class Trainer(trainer.Trainer):
             mean, log_var = (output.float() for output in self.networks["encoder"](images))
             return mean, log_var, self.networks["decoder"](reparameterize(mean, log_var)).float()
 
-    def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, labels: Tensor) -> Losses:
         """Minimize the negative ELBO: reconstruction loss plus KL divergence."""
         mean, log_var, logits = self.reconstruct(images)
         reconstruction, kl = reconstruction_loss(logits, images), kl_divergence(mean, log_var)
-        trainer.minimize(self.optimizers["vae"], reconstruction + kl)
+        yield Minimize(self.optimizers["vae"], reconstruction + kl)
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
@@ -217,19 +218,32 @@ class TunedTrainer(Trainer):
         self.track_ema("encoder")
         self.track_ema("decoder")
 
-    def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Minimize the weighted sum of reconstruction loss, KL divergence and feature loss."""
+    def before_step(self) -> None:
+        """Set the learning rates, which fall linearly to 0: the classifier's in the first epoch."""
         trainer.set_learning_rate(self.optimizers["vae"], self.config.learning_rate * (1 - self.progress))
+        if self.trains_classifier():
+            remaining = 1 - self.progress * self.config.epochs
+            trainer.set_learning_rate(self.optimizers["classifier"], 2 * self.config.learning_rate * remaining)
+
+    def trains_classifier(self) -> bool:
+        """Return whether this is the first epoch, which trains the classifier instead of using it."""
+        return self.progress < 1 / self.config.epochs
+
+    def losses(self, images: Tensor, labels: Tensor) -> Losses:
+        """Minimize the weighted sum of reconstruction loss, KL divergence and feature loss."""
         mean, log_var, logits = self.reconstruct(images)
         reconstruction, kl, feature = reconstruction_loss(logits, images), kl_divergence(mean, log_var), torch.zeros(())
-        if self.progress < 1 / self.config.epochs:
-            self.train_classifier(images, labels)
+        if self.trains_classifier():
+            yield self.classifier_loss(images, labels)
         else:
             feature = feature_loss(self.features(torch.sigmoid(logits)), self.features(images).detach())
         loss = reconstruction + self.kl_weight() * kl + self.config.feature_weight * feature
-        trainer.minimize(self.optimizers["vae"], loss)
-        self.update_ema(self.config.ema_decay)
+        yield Minimize(self.optimizers["vae"], loss)
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl, "feature_loss": feature}
+
+    def after_step(self) -> None:
+        """Update the EMA."""
+        self.update_ema(self.config.ema_decay)
 
     def kl_weight(self) -> float:
         """Return the weight of the KL divergence, which rises from a twentieth during the warm-up."""
@@ -241,14 +255,12 @@ class TunedTrainer(Trainer):
         with self.autocast():
             return self.networks["classifier"](images)[0].float()
 
-    def train_classifier(self, images: Tensor, labels: Tensor) -> None:
-        """Train the classifier for one step, with noise of random strength, as reconstructions differ from images."""
-        optimizer, remaining = self.optimizers["classifier"], 1 - self.progress * self.config.epochs
-        trainer.set_learning_rate(optimizer, 2 * self.config.learning_rate * remaining)
+    def classifier_loss(self, images: Tensor, labels: Tensor) -> Minimize:
+        """Return the cross-entropy on images with noise of random strength, as reconstructions differ from images."""
         noise = torch.randn_like(images) * torch.rand(len(images), 1, 1, 1, device=images.device) / 4
         with self.autocast():
             logits = self.networks["classifier"](images + noise)[1].float()  # (B, 10)
-        trainer.minimize(optimizer, F.cross_entropy(logits, labels))
+        return Minimize(self.optimizers["classifier"], F.cross_entropy(logits, labels))
 
     def end_epoch(self, digits: Digits) -> None:
         """After the last epoch, fit the flow to the latents of the training set."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from training import trainer
 from training.cli import command
+from training.shards import Losses, Minimize
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,17 @@ class Trainer(trainer.Trainer):
             )
         }
 
-    def step(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Minimize the cross-entropy, with a triangular schedule of the learning rate."""
+    def before_step(self) -> None:
+        """Set the learning rate by a triangular schedule."""
         schedule = min(self.progress / 0.25, (1 - self.progress) / 0.75)
         trainer.set_learning_rate(self.optimizers["verifier"], self.config.learning_rate * schedule)
+
+    def losses(self, images: Tensor, labels: Tensor) -> Losses:
+        """Minimize the cross-entropy."""
         with self.autocast():
             logits = self.networks["verifier"](distort(images)).float()  # (B, 10)
         loss = F.cross_entropy(logits, labels)
-        trainer.minimize(self.optimizers["verifier"], loss)
+        yield Minimize(self.optimizers["verifier"], loss)
         return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
