@@ -39,14 +39,24 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 def run(app: Any, listening: socket.socket) -> None:
     """Serve until SIGTERM or Ctrl-C; then stop to accept, and finish the requests that have begun."""
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn handles both, and raises them again when it has finished
-        signal.signal(number, lambda *_: None)
+    server = Server(config_of(app))
+    for number in (signal.SIGTERM, signal.SIGINT):  # as uvicorn does, but from now on
+        signal.signal(number, server.handle_exit)
     with contextlib.closing(listening):
-        Server(config_of(app)).run(sockets=[listening])
+        server.run(sockets=[listening])
 
 
 class Server(uvicorn.Server):  # type: ignore[misc]  # mypy does not follow uvicorn
-    """uvicorn's server, which also answers connections that it has not accepted when it stops."""
+    """uvicorn's server, for a socket that processes may share.
+
+    It also answers connections that it has not accepted when it stops.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept. asyncio has made the queue as short as the number of connections that it accepts at once."""
+        await super().startup(sockets)
+        for listening in sockets or []:
+            listening.listen(_BACKLOG)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to accept, and finish: a system resets the connections in the queue of a socket that is closed."""
@@ -85,5 +95,5 @@ def config_of(app: Any) -> uvicorn.Config:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=GRACE,
-        backlog=_BACKLOG,
+        backlog=1,  # accept one connection at a time, so that the first worker does not take all of them
     )
