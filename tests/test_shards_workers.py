@@ -107,8 +107,8 @@ def test_worker_with_another_version_is_refused(tmp_path):
     dataset.write_shards(out, 20, 2, model="cgan-int8", device="cpu", workers=1)
     settings = json.loads((out / ".shards" / "settings.json").read_text())
     answers = [
-        job.answer(job.describe(out, {**settings, "onnxruntime": "0"}, None), 0),
-        job.answer(job.describe(tmp_path / "elsewhere", settings, None), 0),
+        job.answer(job.describe(out, {**settings, "onnxruntime": "0"}, "cpu", None), 0),
+        job.answer(job.describe(tmp_path / "elsewhere", settings, "cpu", None), 0),
     ]
     assert [answer["error"]["code"] for answer in answers] == ["worker-differs", "output-not-shared"]
     assert isinstance(job.raised(answers[0]["error"]), mnistgen.InputError)

@@ -167,7 +167,7 @@ def write_shards(
         with storage.locked():
             _begin(planned, settings, storage, overwrite)
             storage.clean()
-            events = _events(describe(out, settings, artifacts), planned, generator, engine, workers, address)
+            events = _events(describe(out, settings, device, artifacts), planned, generator, engine, workers, address)
             _follow(events, planned, progress, on_loss)
             storage.clean()
             return _finish(planned, settings, storage, planned.command(generator))
