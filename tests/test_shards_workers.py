@@ -93,6 +93,7 @@ def test_worker_that_keeps_dying_is_reported(folder, tmp_path):
 def test_second_command_is_refused(folder):
     process = start("--workers", "2")
     next_worker(process)
+    process.send_signal(signal.SIGSTOP)  # so that it does not end before the second command begins
     done = subprocess.run(cli_command(*WRITE), capture_output=True, text=True, timeout=60, check=False)
     process.kill()
     process.communicate()
