@@ -11,8 +11,11 @@ from pathlib import Path
 from dataset_helpers import tree
 from subprocess_helpers import cli_command
 
+from mnistgen import dataset
+
 OPTIONS = ("--n", "1000", "--shards", "5", "--kind", "npz", "--model", "cgan-int8", "--device", "cpu")
 WRITE = ("dataset", "digits", *OPTIONS)
+ONE = dataset.Workers(count=1, device="cpu")
 BEFORE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it"
 
 

@@ -41,7 +41,7 @@ def children_of(process):
     return [int(each) for each in found if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
-def test_workers(tmp_path):
+def test_workers():
     with subprocess.Popen(
         command("--model", "cgan", "--no-access-log"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

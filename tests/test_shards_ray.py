@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from shard_helpers import file_hashes, kill_worker, limit_file_size, next_worker, pixel_hashes, start
+from shard_helpers import ONE, file_hashes, kill_worker, limit_file_size, next_worker, pixel_hashes, start
 
 from mnistgen import dataset
 
@@ -19,8 +19,8 @@ RAY = ("--engine", "ray", "--address", "local")
 def expected(tmp_path_factory):
     """The pixel hashes of one process without Ray."""
     out = tmp_path_factory.mktemp("one")
-    options = {"model": "cgan-int8", "device": "cpu", "kind": "npz", "workers": 1}
-    return pixel_hashes(dataset.write_shards(out, 1000, 5, **options)), file_hashes(out)
+    facts = dataset.write_shards(out, 1000, 5, model="cgan-int8", kind="npz", workers=ONE)
+    return pixel_hashes(facts), file_hashes(out)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])

@@ -7,7 +7,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from dataset_helpers import tree
-from shard_helpers import OPTIONS, pixel_hashes
+from shard_helpers import ONE, OPTIONS, pixel_hashes
 from subprocess_helpers import cli_command
 
 from mnistgen import dataset
@@ -57,8 +57,7 @@ def objects(client):
 def test_bucket_holds_the_files_of_one_process(tmp_path, bucket, engine):
     done = write("--engine", engine, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    options = {"model": "cgan-int8", "device": "cpu", "kind": "npz", "workers": 1}
-    facts = dataset.write_shards(tmp_path, 200, 5, **options)
+    facts = dataset.write_shards(tmp_path, 200, 5, model="cgan-int8", kind="npz", workers=ONE)
     assert pixel_hashes(json.loads(done.stdout)) == pixel_hashes(facts)
     assert {name.removeprefix("a/digits/"): content for name, content in objects(bucket).items()} == tree(tmp_path)
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from shard_helpers import WRITE, file_hashes, kill_worker, limit_file_size, next_worker, start
+from shard_helpers import ONE, WRITE, file_hashes, kill_worker, limit_file_size, next_worker, start
 from subprocess_helpers import cli_command, needs_terminal, run_in_terminal
 
 import mnistgen
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs p
 def expected(tmp_path_factory):
     """The files that one process writes."""
     out = tmp_path_factory.mktemp("one")
-    dataset.write_shards(out, 1000, 5, model="cgan-int8", device="cpu", kind="npz", workers=1)
+    dataset.write_shards(out, 1000, 5, model="cgan-int8", kind="npz", workers=ONE)
     return file_hashes(out)
 
 
@@ -105,11 +105,11 @@ def test_worker_with_another_version_is_refused(tmp_path):
     from mnistgen.dataset.shards import job
 
     out = tmp_path / "digits"
-    dataset.write_shards(out, 20, 2, model="cgan-int8", device="cpu", workers=1)
+    dataset.write_shards(out, 20, 2, model="cgan-int8", workers=ONE)
     settings = json.loads((out / ".shards" / "settings.json").read_text())
     answers = [
-        job.answer(job.describe(out, {**settings, "onnxruntime": "0"}, "cpu", None), 0),
-        job.answer(job.describe(tmp_path / "elsewhere", settings, "cpu", None), 0),
+        job.answer(job.describe(out, {**settings, "onnxruntime": "0"}, None), 0),
+        job.answer(job.describe(tmp_path / "elsewhere", settings, None), 0),
     ]
     assert [answer["error"]["code"] for answer in answers] == ["worker-differs", "output-not-shared"]
     assert isinstance(job.raised(answers[0]["error"]), mnistgen.InputError)

@@ -18,19 +18,19 @@ from mnistgen.cli.shared import (
     own_folder,
     parse_digits,
 )
-from mnistgen.dataset import write, write_shards
+from mnistgen.dataset import Workers, write, write_shards
 from mnistgen.dataset.kinds import KINDS
 from mnistgen.dataset.plan import MOST
-from mnistgen.dataset.shards.driver import ENGINES
 from mnistgen.dataset.shards.formats import FORMATS
 from mnistgen.dataset.shards.places import is_address
+from mnistgen.dataset.shards.workers import ENGINES
 from mnistgen.generator import Generator
 from mnistgen.inference.session import check_device
 from mnistgen.latents import SEED_END
 
 
 class _Folder(click.Path):
-    """A  or an address such as s3://bucket/digits, which stays a string."""
+    """A folder, or an address such as s3://bucket/digits, which stays a string."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         if isinstance(value, str) and is_address(value):
@@ -163,6 +163,14 @@ def _write_shards(options: Options) -> None:
     """Write one set in shards."""
     if options.test is not None:
         raise click.UsageError("--test has no effect with --shards. Write a test set with another --seed.")
+    workers = Workers(
+        engine=options.engine or ENGINES[0],
+        count=options.workers,
+        address=options.address,
+        device=options.device,
+        artifacts=own_folder(),
+        on_loss=_report_loss,
+    )
     with _Bars() as bars:
         facts = write_shards(
             options.out,
@@ -172,14 +180,9 @@ def _write_shards(options: Options) -> None:
             seed=options.seed,
             kind=options.kind,
             model=options.name,
-            device=options.device,
-            artifacts=own_folder(),
-            engine=options.engine or ENGINES[0],
-            workers=options.workers,
-            address=options.address,
+            workers=workers,
             overwrite=options.overwrite,
             progress=bars,
-            on_loss=_report_loss,
         )
     images = f"{facts['n']} images in {facts['shards']} shards  sha256 {facts['sha256'][:16]}"
     _report(options, facts, images)

@@ -15,11 +15,12 @@ from mnistgen.dataset.draft import Draft
 from mnistgen.dataset.kinds import Kind, find_kind
 from mnistgen.dataset.plan import Plan, plan
 from mnistgen.dataset.shards.driver import write_manifest, write_shard, write_shards
+from mnistgen.dataset.shards.workers import Workers
 from mnistgen.errors import MnistgenError, OutputError
 from mnistgen.generator import Generator
 from mnistgen.validation import check_path
 
-__all__ = ["write", "write_manifest", "write_shard", "write_shards"]
+__all__ = ["Workers", "write", "write_manifest", "write_shard", "write_shards"]
 
 Progress = Callable[[str, int, int], None]
 """Called with the step ("Drawing" or "Writing"), the images that are done, and the images in all."""

@@ -12,6 +12,7 @@ from mnistgen.dataset.labels import apportion
 from mnistgen.dataset.split import Split
 from mnistgen.errors import InputError
 from mnistgen.generator import Generator
+from mnistgen.inference.session import device_of
 from mnistgen.request import Request
 from mnistgen.validation import shown
 
@@ -63,11 +64,10 @@ class Plan:
 
     def command(self, generator: Generator) -> str:
         """Return the command that writes the dataset again."""
-        device = "cpu" if generator.provider.startswith("CPU") else "gpu"
         words = (
             f"mnistgen dataset OUT --n {self.n} --test {sum(self.test_counts)} --seed {self.seed} --kind {self.kind}"
         )
-        words += f" --model {generator.model.name} --device {device}"
+        words += f" --model {generator.model.name} --device {device_of(generator.provider)}"
         is_balanced = self.counts == apportion(self.n, [1] * len(self.counts))
         return words if is_balanced else f"{words} --shares {','.join(map(str, self.counts))}"
 

@@ -133,6 +133,12 @@ def check_device(device: str) -> None:
         raise InputError(f"device is {shown(device)}; expected one of {', '.join(DEVICES)}", code="unknown-device")
 
 
+def device_of(provider: str) -> str:
+    """Return the device of an execution provider, such as "gpu" for "CUDAExecutionProvider"."""
+    names = ("cpu", *PLUGINS)
+    return next((name for name in names if provider.lower().startswith(name)), "gpu")
+
+
 def version() -> str:
     """Return ONNX Runtime's version; raise MissingPackageError if it is not installed."""
     return str(_import_runtime().__version__)

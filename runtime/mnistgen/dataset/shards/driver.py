@@ -8,21 +8,20 @@ from typing import Any
 from mnistgen.dataset.settings import FACTS, SHARDS, difference, json_bytes, parse_object
 from mnistgen.dataset.shards.events import Event
 from mnistgen.dataset.shards.job import SETTINGS, describe, not_writable
-from mnistgen.dataset.shards.local import run_in_process, run_locally
 from mnistgen.dataset.shards.making import Record, make_shard, read_record, record_name
 from mnistgen.dataset.shards.places import open_storage
 from mnistgen.dataset.shards.plan import ShardPlan, plan_from_settings, plan_shards
 from mnistgen.dataset.shards.storage import Storage
+from mnistgen.dataset.shards.workers import Workers
 from mnistgen.errors import InputError, MnistgenError, OutputError
 from mnistgen.generator import Generator
-from mnistgen.inference.cpu import usable_cores
+from mnistgen.inference.session import device_of
 from mnistgen.manifest import Manifest, artifacts_folder
-from mnistgen.validation import integer, shown
+from mnistgen.validation import integer
 
-ENGINES = ("local", "ray")
-MOST_WORKERS = 100_000
+_CORES = Workers()
+"""A process for each core of this computer."""
 Progress = Callable[[str, int, int], None]
-OnLoss = Callable[[int], None]
 
 
 def write_shard(
@@ -66,6 +65,7 @@ def write_shard(
     k = integer("k", k, planned.shards, code="invalid-shards")
     storage = open_storage(out)
     try:
+        storage.prepare()
         _begin(planned, planned.settings(generator), storage)
         return make_shard(generator, planned, k, storage)
     except MnistgenError:
@@ -111,14 +111,9 @@ def write_shards(
     seed: int = 0,
     kind: str = "idx",
     model: str = "cgan",
-    device: str = "auto",
-    artifacts: Path | None = None,
-    engine: str = "local",
-    workers: int | None = None,
-    address: str | None = None,
+    workers: Workers = _CORES,
     overwrite: bool = False,
     progress: Progress | None = None,
-    on_loss: OnLoss | None = None,
 ) -> dict[str, Any]:
     """Write a dataset in shards with several processes, and list them in dataset.json.
 
@@ -133,14 +128,9 @@ def write_shards(
         seed: As for `write_shard`.
         kind: As for `write_shard`.
         model: A model with labels.
-        device: As for `mnistgen.load`.
-        artifacts: As for `mnistgen.load`.
-        engine: "local", processes on this computer, or "ray" (extra `ray`).
-        workers: Number of processes; by default, as many as there are cores.
-        address: Address of a Ray cluster; by default that in RAY_ADDRESS, or else a Ray of this computer's own.
+        workers: The processes; by default one for each core of this computer.
         overwrite: Delete shards with other settings first.
         progress: Called with "Drawing", the images that are done, and `n`.
-        on_loss: Called with the number of a shard whose worker died; another worker makes the shard again.
 
     Returns:
         The facts in dataset.json.
@@ -151,15 +141,10 @@ def write_shards(
         MissingPackageError: A package is not installed.
         DeviceError: Workers keep dying, or the cluster cannot be reached.
 
-    >>> facts = dataset.write_shards("many", 1000, 4, workers=1)
+    >>> facts = dataset.write_shards("many", 1000, 4, workers=dataset.Workers(count=1))
     """
-    if engine not in ENGINES:
-        raise InputError(f"engine is {shown(engine)}; expected one of {', '.join(ENGINES)}", code="unknown-engine")
-    if workers is not None:
-        workers = integer("workers", workers, MOST_WORKERS + 1, least=1, code="invalid-workers")
-    if address is not None and engine != "ray":
-        raise InputError("address has no effect on the engine local", code="option-conflict", remedy="Leave it out")
-    generator = Generator(Manifest(artifacts or artifacts_folder()), model, device, threads=1)
+    folder = workers.artifacts or artifacts_folder()
+    generator = Generator(Manifest(folder), model, workers.device, threads=1)
     planned = plan_shards(generator, n, shards, shares, seed, kind)
     settings, storage = planned.settings(generator), open_storage(out)
     try:
@@ -167,8 +152,9 @@ def write_shards(
         with storage.locked():
             _begin(planned, settings, storage, overwrite)
             storage.clean()
-            events = _events(describe(out, settings, device, artifacts), planned, generator, engine, workers, address)
-            _follow(events, planned, progress, on_loss)
+            job = describe(out, settings, workers.artifacts)
+            events = workers.run(job, range(planned.shards), device_of(generator.provider) != "cpu")
+            _follow(events, planned, progress, workers.on_loss)
             storage.clean()
             return _finish(planned, settings, storage, planned.command(generator))
     except MnistgenError:
@@ -177,20 +163,9 @@ def write_shards(
         raise not_writable("The dataset", storage, error) from error
 
 
-def _events(
-    job: str, planned: ShardPlan, generator: Generator, engine: str, workers: int | None, address: str | None
-) -> Iterator[Event]:
-    """Start the engine."""
-    shards = range(planned.shards)
-    if engine == "ray":
-        from mnistgen.dataset.shards.ray_engine import run_on_ray  # lazy: needs an extra
-
-        return run_on_ray(job, shards, workers, address, on_gpu=not generator.provider.startswith("CPU"))
-    workers = min(workers or usable_cores(), planned.shards)
-    return run_in_process(job, shards) if workers == 1 else run_locally(job, shards, workers)
-
-
-def _follow(events: Iterator[Event], planned: ShardPlan, progress: Progress | None, on_loss: OnLoss | None) -> None:
+def _follow(
+    events: Iterator[Event], planned: ShardPlan, progress: Progress | None, on_loss: Callable[[int], None] | None
+) -> None:
     """Run the engine to its end, and report what happens."""
     done = 0
     if progress:
@@ -214,7 +189,6 @@ def _begin(planned: ShardPlan, settings: dict[str, Any], storage: Storage, overw
         InputError: There are others.
         OutputError: There are files of the same names that are not shards.
     """
-    storage.prepare()
     # First the names, then the settings: another process may be writing the settings and then the first shards.
     names = set(storage.sizes())
     content = storage.read(SETTINGS)

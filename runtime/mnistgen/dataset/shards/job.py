@@ -14,6 +14,7 @@ from mnistgen.dataset.shards.plan import ShardPlan, plan_from_settings
 from mnistgen.dataset.shards.storage import Storage
 from mnistgen.errors import InputError, MnistgenError, OutputError
 from mnistgen.generator import Generator
+from mnistgen.inference.session import device_of
 from mnistgen.manifest import Manifest, artifacts_folder
 
 Answer = dict[str, Any]
@@ -28,14 +29,10 @@ class _Ready(NamedTuple):
     storage: Storage
 
 
-def describe(out: str | Path, settings: dict[str, Any], device: str, artifacts: Path | None) -> str:
+def describe(out: str | Path, settings: dict[str, Any], artifacts: Path | None) -> str:
     """Return a job as JSON: other processes read it, also on other computers."""
-    if device == "auto":  # the workers must not choose again
-        device = "cpu" if settings["provider"].startswith("CPU") else "gpu"
     place = out if isinstance(out, str) and is_address(out) else str(Path(out).absolute())
-    return json.dumps(
-        {"out": place, "settings": settings, "device": device, "artifacts": artifacts and str(artifacts.absolute())}
-    )
+    return json.dumps({"out": place, "settings": settings, "artifacts": artifacts and str(artifacts.absolute())})
 
 
 def answer(job: str, k: int) -> Answer:
@@ -74,7 +71,8 @@ def _ready(job: str) -> _Ready:
     described = json.loads(job)
     settings = described["settings"]
     folder = Path(described["artifacts"]) if described["artifacts"] else artifacts_folder()
-    generator = Generator(Manifest(folder), settings["model"], described["device"], threads=1)
+    device = device_of(settings["provider"])  # not "auto": no worker may choose another
+    generator = Generator(Manifest(folder), settings["model"], device, threads=1)
     planned, storage = plan_from_settings(settings), open_storage(described["out"])
     own = planned.settings(generator)
     if own != settings:

@@ -18,19 +18,10 @@ MOST_SHARDS = 100_000
 
 
 @dataclass(frozen=True)
-class ShardPlan:
-    """A dataset in shards of about the same size."""
+class ShardPlan(Plan):
+    """A dataset without a test set, in shards of about the same size."""
 
-    counts: list[int]
-    """Images of each digit."""
-    seed: int
-    kind: str
     shards: int
-
-    @property
-    def n(self) -> int:
-        """Number of images."""
-        return sum(self.counts)
 
     def bounds(self, k: int) -> tuple[int, int]:
         """Return the index of the first image of shard `k`, and of the first image after it."""
@@ -50,17 +41,14 @@ class ShardPlan:
 
     def settings(self, generator: Generator) -> dict[str, Any]:
         """Return everything that the pixels and labels depend on."""
-        settings = self._as_plan().settings(generator)
+        settings = super().settings(generator)
         del settings["test"]
         return {"shards": self.shards, **settings}
 
     def command(self, generator: Generator) -> str:
         """Return the command that writes the dataset again."""
-        words = self._as_plan().command(generator).replace(" --test 0", "")
+        words = super().command(generator).replace(" --test 0", "")
         return f"{words} --shards {self.shards}"
-
-    def _as_plan(self) -> Plan:
-        return Plan(self.counts, [0] * len(self.counts), self.seed, self.kind)
 
 
 def plan_shards(
@@ -85,9 +73,10 @@ def plan_shards(
     package = FORMATS[kind].package
     if package:
         check_package(kind, package)
-    return ShardPlan(planned.counts, planned.seed, kind, shards)
+    return ShardPlan(planned.counts, planned.test_counts, planned.seed, kind, shards)
 
 
 def plan_from_settings(settings: dict[str, Any]) -> ShardPlan:
     """Return the plan with these settings, which another process has validated."""
-    return ShardPlan(settings["digits"], settings["seed"], settings["kind"], settings["shards"])
+    counts = settings["digits"]
+    return ShardPlan(counts, [0] * len(counts), settings["seed"], settings["kind"], settings["shards"])
