@@ -1,4 +1,4 @@
-"""Make shards on a Ray cluster, or on a Ray of this computer's own.
+"""Make shards on a Ray cluster, or with Ray on this computer alone.
 
 Each shard is a plain task. Ray Data is not used: its checkpoints hold all row numbers in memory, and its file names are
 random. Tasks return their processors when they end, so no worker waits for one that another holds for ever.

@@ -26,7 +26,7 @@ class Workers:
     count: int | None = None
     """Number of processes; by default, as many as there are cores."""
     address: str | None = None
-    """Address of a Ray cluster; by default that in RAY_ADDRESS, or else a Ray of this computer's own."""
+    """Address of a Ray cluster; by default that in RAY_ADDRESS, or else a Ray that is started on this computer."""
     device: str = "auto"
     """As for `mnistgen.load`."""
     artifacts: Path | None = None
