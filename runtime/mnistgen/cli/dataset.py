@@ -103,7 +103,7 @@ def _parse_shares(context: click.Context, option: click.Parameter, text: str | N
 @click.option("--shards", type=int, help="Write one set in this number of shards, with several processes.")
 @click.option("--engine", help=f"What runs the processes of --shards: {' or '.join(ENGINES)}.  [default: local]")
 @click.option("--workers", type=int, help="Number of processes of --shards.  [default: the number of cores]")
-@click.option("--address", help="Address of a Ray cluster.  [default: RAY_ADDRESS, or a Ray that is started on this computer]")
+@click.option("--address", help="Address of a Ray cluster.  [default: RAY_ADDRESS, or started on this computer]")
 @artifacts_option
 @device_option
 @json_option
