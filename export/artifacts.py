@@ -100,7 +100,7 @@ def write_artifacts(contents: dict[Path, bytes], option: str = "--artifacts") ->
     """Write all files or none; leave those that already have their content.
 
     Git stores every version of a file for good. So a picture whose pixels are the same keeps its bytes, even if another
-    version of Pillow compresses it differently.
+    version of a library compresses it differently.
 
     Args:
         contents: Bytes by path.

@@ -106,7 +106,7 @@ def test_second_interrupt_is_not_deferred():
 )
 def test_failing_import_is_one_line(packages, folder, package, content, words):
     (packages / f"{package}.py").write_text(content)
-    code, out, err = start(f"import sys; sys.path.insert(0, {str(packages)!r})")
+    code, out, err = start(f"import sys; sys.path.insert(0, {str(packages)!r})", "--out", "five.gif")  # needs Pillow
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("mnistgen-run: ")
     assert words in err

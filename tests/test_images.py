@@ -79,7 +79,7 @@ def test_preview_needs_block_characters(monkeypatch):
 def test_missing_pillow_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(mnistgen.MissingPackageError) as caught:
-        images.encode_png(DIGITS[0])
+        animation.encode(DIGITS, "gif", 40)
     assert caught.value.code == "pillow-missing"
     assert "pip install pillow" in caught.value.remedy
 

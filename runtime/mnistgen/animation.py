@@ -107,8 +107,8 @@ class Animation:
         check(record)
         text = record.to_json() if metadata else None
         if record.milliseconds is None:
-            sheet = images.grid(_legs(record, self.frames), record.scale, columns=record.frames + 1)
-            return images.encode_png(sheet, text)
+            sheet = images.grid(_legs(record, self.frames), columns=record.frames + 1)
+            return images.encode_png(sheet, text, record.scale)
         from mnistgen.output import animation  # lazy: other files do not need it
 
         large = self.frames.repeat(record.scale, 1).repeat(record.scale, 2)

@@ -95,7 +95,7 @@ def encode(
         case "png" if layout.color or layout.paper or layout.resample:
             return _styled(frames, layout)
         case "png":
-            return images.encode_png(_sheet(frames, layout, layout.scale), metadata)
+            return images.encode_png(_sheet(frames, layout), metadata, layout.scale)
         case "gif" | "webp":
             return _animation(frames, layout, metadata)
         case "npy":
@@ -192,9 +192,9 @@ def _txt(picture: NDArray[np.uint8]) -> bytes:
     return "".join(f"{line.rstrip()}\n" for line in lines).encode()
 
 
-def _sheet(frames: Frames, layout: Layout, scale: int = 1) -> NDArray[np.uint8]:
-    """Arrange all images in one picture (height, width)."""
-    return _shown(images.grid(frames, scale, layout.columns), layout)
+def _sheet(frames: Frames, layout: Layout) -> NDArray[np.uint8]:
+    """Arrange all images in one picture (height, width), at scale 1."""
+    return _shown(images.grid(frames, columns=layout.columns), layout)
 
 
 def _shown(ink: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:

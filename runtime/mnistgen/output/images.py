@@ -1,10 +1,8 @@
 """Arrange images in a grid, encode PNGs, and preview images in a terminal."""
 
-import io
 import os
 import shutil
 import sys
-import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from mnistgen.errors import InputError, MissingPackageError, MnistgenError, no_memory
 from mnistgen.memory import is_exhausted
+from mnistgen.output import png
 from mnistgen.output.limits import MOST_PIXELS
 from mnistgen.validation import grey_levels, integer, shown
 
@@ -42,36 +41,29 @@ def grid(digits: NDArray[np.uint8], scale: int = 1, columns: int = COLUMNS) -> N
     cells = np.zeros((rows * columns, height, width), dtype=np.uint8)
     cells[:n] = images
     picture = cells.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
-    return picture.repeat(scale, 0).repeat(scale, 1)
+    return picture.repeat(scale, 1).repeat(scale, 0)  # this order takes half the time
 
 
-def encode_png(picture: NDArray[np.uint8], metadata: str | None = None) -> bytes:
+def encode_png(picture: NDArray[np.uint8], metadata: str | None = None, scale: int = 1) -> bytes:
     """Encode a picture as a grayscale PNG.
 
     Args:
         picture: Grey levels (height, width) or (1, height, width), uint8.
         metadata: Text that the PNG carries under the keyword "mnistgen".
+        scale: Side of a pixel; the bytes are those of the enlarged picture.
 
     Raises:
-        InputError: An argument is invalid, or the picture has more than 89 million pixels.
-        MissingPackageError: Pillow is not installed.
+        InputError: An argument is invalid, or the PNG would have more than 89 million pixels.
     """
     (levels,) = grey_levels("picture", picture, most=1)  # (height, width)
-    check_pixels(levels.size)
+    scale = integer("scale", scale, MOST_PIXELS, least=1, code="invalid-layout")
+    check_pixels(levels.size * scale**2)
     if not isinstance(metadata, str | None):
         raise InputError(f"metadata is {shown(metadata)}; expected a string", code="invalid-metadata")
     try:
-        from PIL import Image, PngImagePlugin
-    except ImportError as error:
-        raise pillow_failed(error) from error
-    file = io.BytesIO()
-    file.name = "picture.png"  # without this suffix, Pillow loads five formats
-    texts = PngImagePlugin.PngInfo()
-    if metadata is not None:
-        texts.add_text("mnistgen", metadata)
-    # Enlarged pixels are runs: this strategy takes half the time of the default one, and the files are smaller.
-    Image.fromarray(levels).save(file, pnginfo=texts, compress_type=zlib.Z_RLE)
-    return file.getvalue()
+        return png.encode(levels, scale, {} if metadata is None else {"mnistgen": metadata})
+    except UnicodeEncodeError as error:
+        raise InputError("metadata holds half of a surrogate pair", code="invalid-metadata") from error
 
 
 def check_pixels(count: int) -> None:

@@ -34,8 +34,8 @@ def draw_walk(record: Walk, generator: Generator) -> "Animation":
 
 def encode_manifold(record: Manifold, frames: Frames, *, metadata: bool = True) -> bytes:
     """Encode the images (side², 28, 28) of a manifold as a PNG, with the record if `metadata`."""
-    sheet = images.grid(frames, record.scale, columns=record.side)
-    return images.encode_png(sheet, record.to_json() if metadata else None)
+    sheet = images.grid(frames, columns=record.side)
+    return images.encode_png(sheet, record.to_json() if metadata else None, record.scale)
 
 
 def encode(record: AnyRecord, generator: Generator) -> bytes:

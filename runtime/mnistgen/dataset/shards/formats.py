@@ -1,4 +1,4 @@
-"""The formats of shards. Equal images and labels give equal bytes, with one version of Pillow and of pyarrow."""
+"""The formats of shards. Equal images and labels give equal bytes, with one version of zlib and of pyarrow."""
 
 import tarfile
 import zipfile
