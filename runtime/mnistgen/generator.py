@@ -1,7 +1,7 @@
 """The generator of digits: each public method validates, then delegates."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,7 +14,7 @@ from mnistgen.forking import guard
 from mnistgen.inference.engine import Engine, MakeInputs
 from mnistgen.inference.session import MOST_RUN_SECONDS, RUN_SECONDS, Inputs
 from mnistgen.manifest import Model, ModelSource
-from mnistgen.request import Request, decode_inputs
+from mnistgen.request import Request, decode_inputs, join_inputs
 from mnistgen.validation import Integers, allocate, check_path, integer, seconds
 
 if TYPE_CHECKING:
@@ -127,6 +127,11 @@ class Generator:
             return self.generate_verified(n, digit=digit, seed=seed, start=start).images
         request = Request.validate(self.model, n, digit, seed, start)
         return self._engine.draw_into(allocate(request.n), request.make_inputs)
+
+    def _generate_each(self, requests: Sequence[Request]) -> NDArray[np.uint8]:
+        """Generate the images (total, 28, 28) of valid requests, one after the other, in one run of the model."""
+        inputs = join_inputs(self.model, requests)
+        return self._engine.draw_into(allocate(len(inputs["z"])), _slices(inputs))
 
     def generate_verified(
         self, n: int = 1, *, digit: int | Integers | None = None, seed: int | None = None, start: int = 0

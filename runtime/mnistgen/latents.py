@@ -39,10 +39,17 @@ def latents(n: int, size: int, seed: int, start: int = 0) -> NDArray[np.float32]
     Returns:
         Unit normal values (n, size), float32.
     """
-    blocks = -(-size // 4)
-    # NumPy's Philox steps its counter before it draws, so the first block is start·B + 1; blocks follow one another.
-    words = Philox(key=seed, counter=start * blocks).random_raw(4 * blocks * n)
-    return _normals(words.reshape(n, -1), size)
+    return _normals(_words(n, size, seed, start), size)
+
+
+def joined_latents(parts: Iterable[tuple[int, int, int]], size: int) -> NDArray[np.float32]:
+    """Return the latents of several calls of `latents`, one after the other, at less cost.
+
+    Args:
+        parts: `n`, `seed` and `start` of each call.
+        size: As in `latents`.
+    """
+    return _normals(np.concatenate([_words(n, size, seed, start) for n, seed, start in parts]), size)
 
 
 def reserve_latents(indices: Iterable[int], size: int, seed: int, attempt: int) -> NDArray[np.float32]:
@@ -63,14 +70,24 @@ def reserve_latents(indices: Iterable[int], size: int, seed: int, attempt: int) 
     return _normals(np.stack(words), size)
 
 
+def _words(n: int, size: int, seed: int, start: int) -> NDArray[np.uint64]:
+    """Return the words (n, 4B) of the arguments of `latents`."""
+    blocks = -(-size // 4)
+    # NumPy's Philox steps its counter before it draws, so the first block is start·B + 1; blocks follow one another.
+    words: NDArray[np.uint64] = Philox(key=seed, counter=start * blocks).random_raw(4 * blocks * n)
+    return words.reshape(n, -1)
+
+
 def _normals(words: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
     """Transform words (n, 4B) to normals (n, size)."""
     first, second = words.reshape(len(words), -1, 2).transpose(2, 0, 1)  # (n, 2B) each
     u = ((first >> np.uint64(11)) + np.uint64(1)) * 2.0**-53  # in (0, 1]
     v = (second >> np.uint64(11)) * 2.0**-53  # in [0, 1)
     radius, angle = np.sqrt(-2 * np.log(u)), 2 * np.pi * v
-    normals = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 2).reshape(len(words), -1)  # (n, 4B)
-    return normals[:, :size].astype(np.float32)
+    normals = np.empty((*u.shape, 2))  # (n, 2B, 2)
+    np.multiply(radius, np.cos(angle), out=normals[..., 0])
+    np.multiply(radius, np.sin(angle), out=normals[..., 1])
+    return normals.reshape(len(words), -1)[:, :size].astype(np.float32)
 
 
 def one_hot(digits: NDArray[np.integer], classes: int = 10) -> NDArray[np.float32]:

@@ -50,14 +50,12 @@ def draw_each(generator: "Generator", requests: Sequence[Request]) -> list[Image
         generator: The generator.
         requests: At least one valid request; together they have few images.
     """
-    inputs = [request.make_inputs(slice(0, request.n)) for request in requests]
-    joined = {name: np.concatenate([each[name] for each in inputs]) for name in inputs[0]}  # (total, ·)
-    frames = np.rint(generator.decode(joined["z"], joined.get("label")) * 255).astype(np.uint8)  # (total, 28, 28)
-    ends = np.cumsum([request.n for request in requests])
-    return [
-        _picture(generator, request, part, request.digits_at(slice(0, request.n)))
-        for request, part in zip(requests, np.split(frames, ends[:-1]), strict=True)
-    ]
+    frames, images, first = generator._generate_each(requests), [], 0  # (total, 28, 28)
+    for request in requests:
+        digits = request.digits_at(slice(0, request.n))
+        images.append(_picture(generator, request, frames[first : first + request.n], digits))
+        first += request.n
+    return images
 
 
 def _draw(generator: "Generator", request: Request, verify: bool) -> Image:

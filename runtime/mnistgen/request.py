@@ -1,12 +1,13 @@
 """What a call asks for, validated once, and the model's inputs for any part of it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnistgen.errors import InputError
-from mnistgen.latents import INDEX_END, SEED_END, latents, one_hot, random_seed, reserve_latents
+from mnistgen.latents import INDEX_END, SEED_END, joined_latents, latents, one_hot, random_seed, reserve_latents
 from mnistgen.validation import Integers, integer, integers, is_several, matrix, too_many
 
 if TYPE_CHECKING:
@@ -93,6 +94,15 @@ class Request(NamedTuple):
         if digits is None or not self.model.classes:
             return {"z": z}
         return {"z": z, "label": one_hot(digits, self.model.classes)}
+
+
+def join_inputs(model: "Model", requests: Sequence[Request]) -> "Inputs":
+    """Return the inputs of a model for all images of its `requests`, at least one, with few images in total."""
+    z = joined_latents([(request.n, request.seed, request.start) for request in requests], model.latent_size)
+    if not model.classes:
+        return {"z": z}
+    digits = np.concatenate([request.digits_at(slice(0, request.n)) for request in requests])  # (total,)
+    return {"z": z, "label": one_hot(digits, model.classes)}
 
 
 def _digits(model: "Model", n: int, digit: int | Integers | None, verify: bool) -> NDArray[np.uint8] | None:
