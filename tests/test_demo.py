@@ -21,6 +21,8 @@ def page(tmp_path):
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text("<!doctype html><title>Digits</title>")
     (folder / "assets" / "ort.wasm").write_bytes(b"\0asm")
+    (folder / "docs").mkdir()
+    (folder / "docs" / "index.html").write_text("an API that only mnistgen serve has")
     (tmp_path / "secret.js").write_text("secret")
     return folder
 
@@ -55,7 +57,16 @@ def test_head_sends_headers_only(address):
 
 @pytest.mark.parametrize(
     "path",
-    ["/missing", "/../secret.js", "/%2e%2e/secret.js", "/assets/", "/models/", "//etc/passwd", "/models/REPORT.md"],
+    [
+        "/missing",
+        "/../secret.js",
+        "/%2e%2e/secret.js",
+        "/assets/",
+        "/models/",
+        "//etc/passwd",
+        "/models/REPORT.md",
+        "/docs/index.html",
+    ],
 )
 def test_other_paths_are_not_found(address, path):
     with pytest.raises(urllib.error.HTTPError, match="404"):

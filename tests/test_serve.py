@@ -216,11 +216,14 @@ def test_cors_is_for_named_origins(running, start):
 
 def test_page_is_served(tmp_path, monkeypatch, start):
     (tmp_path / "index.html").write_text("<!doctype html><title>Digits</title>")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.html").write_text("<!doctype html><title>API</title>")
     monkeypatch.setattr("mnistgen.demo.page_folder", lambda: tmp_path)
     one = start(("vae",))
     status, headers, body = one.get("/")
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert b"Digits" in body
     assert "Content-Security-Policy" not in headers
+    assert b"API" in one.get("/docs/")[2]
     assert one.get("/models/vae.onnx")[2] == (artifacts_folder() / "vae.onnx").read_bytes()
     assert error_of(one.get("/models/REPORT.md")) == (404, "not-found")

@@ -49,17 +49,20 @@ def page_folder() -> Path:
     return folder
 
 
-def list_files(page: Path, artifacts: Path) -> dict[str, Path]:
+def list_files(page: Path, artifacts: Path, *, api_docs: bool = False) -> dict[str, Path]:
     """Return the file at each path of a URL, such as "/index.html".
 
     Args:
         page: Folder of the built page.
         artifacts: Folder of the manifest and the models, which are served below "/models/".
+        api_docs: Include the page below "/docs/", which shows the API of `mnistgen serve` and needs that server.
 
     Raises:
         ArtifactError: The manifest is missing or damaged.
     """
     found = {f"/{path.relative_to(page).as_posix()}": path for path in page.rglob("*") if path.suffix in _TYPES}
+    if not api_docs:
+        found = {url: path for url, path in found.items() if not url.startswith("/docs/")}
     manifest = Manifest(artifacts)
     listed = [*manifest.models.values(), *([manifest.verifier] if manifest.verifier else [])]
     for name in ("manifest.json", *(model.file for model in listed)):

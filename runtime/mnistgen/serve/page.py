@@ -13,7 +13,7 @@ from mnistgen.errors import ArtifactError
 def files(artifacts: Path) -> dict[str, Path]:
     """Return the file at each path of the page; none if it has not been built."""
     try:
-        found = demo.list_files(demo.page_folder(), artifacts)
+        found = demo.list_files(demo.page_folder(), artifacts, api_docs=True)
     except ArtifactError:
         return {}
     return {**found, "/docs/": found["/docs/index.html"]} if "/docs/index.html" in found else found
