@@ -7,7 +7,7 @@ import numpy as np
 import philox
 import pytest
 
-from mnistgen.latents import latents, reserve_latents
+from mnistgen.latents import joined_latents, latents, reserve_latents
 
 VECTORS = json.loads((Path(__file__).parent / "latents.json").read_text())
 
@@ -38,6 +38,13 @@ def test_latent_depends_on_seed_and_index(size):
     one_by_one = [latents(1, size, seed=3, start=1000 + i)[0] for i in range(50)]
     np.testing.assert_array_equal(many, one_by_one)
     assert not (many == latents(50, size, seed=4, start=1000)).any()
+
+
+@pytest.mark.parametrize("size", [2, 100, 128])
+def test_joined_latents_are_those_of_each_call(size):
+    parts = [(1, 7, 0), (3, 2**64 - 1, 5), (2, 0, 2**62)]
+    expected = np.concatenate([latents(n, size, seed, start) for n, seed, start in parts])
+    np.testing.assert_array_equal(joined_latents(parts, size), expected)
 
 
 @pytest.mark.parametrize("size", [2, 100, 128])
