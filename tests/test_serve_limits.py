@@ -42,8 +42,8 @@ def test_full_queue_is_refused_and_recovers(start, monkeypatch):
     one = start(("vae",), queue=1)
     release = threading.Event()
     generator = one.service._generators["vae"]
-    decode = generator.decode
-    monkeypatch.setattr(generator, "decode", lambda *inputs: (release.wait(20), decode(*inputs))[1])
+    draw = generator._generate_each
+    monkeypatch.setattr(generator, "_generate_each", lambda requests: (release.wait(20), draw(requests))[1])
     with ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(one.get, f"/v1/vae/{seed}/0.png") for seed in range(3)]
         wait_until(lambda: one.service.gate.pending == 3)
@@ -59,7 +59,7 @@ def test_deadline(start, monkeypatch):
     one = start(("vae",), deadline=0.2)
     release = threading.Event()
     generator = one.service._generators["vae"]
-    for method in ("decode", "draw"):
+    for method in ("_generate_each", "draw"):
         monkeypatch.setattr(generator, method, lambda *inputs, **options: release.wait(20))
     assert error_of(one.get("/v1/vae/1/0.png")) == (503, "deadline-exceeded")
     assert one.service.gate.pending == 0
@@ -76,7 +76,7 @@ def test_failure_of_the_server(start, monkeypatch, capfd, error):
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(one.service._generators["vae"], "decode", fail)
+    monkeypatch.setattr(one.service._generators["vae"], "_generate_each", fail)
     answer = one.get("/v1/vae/1/0.png")
     assert error_of(answer) == (500, getattr(error, "code", "internal-error"))
     assert b"secret" not in answer[2]
@@ -121,6 +121,7 @@ def test_malformed_http(running, sent):
         answer = client.recv(1000)
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "invalid-http"
+    assert re.search(rb"\r\nx-request-id: [0-9a-f]{12}-[0-9a-f]+\r\n", answer)
     assert running.get("/healthz")[0] == 200
 
 
@@ -157,7 +158,8 @@ def test_too_many_connections(start, monkeypatch):
     with socket.create_connection(("127.0.0.1", one.port)):
         answer = one.get("/healthz")
         assert error_of(answer) == (503, "server-busy")
-        assert answer[1]["Retry-After"] == "1"
+        assert (answer[1]["Retry-After"], answer[1]["X-Content-Type-Options"]) == ("1", "nosniff")
+        assert answer[1]["X-Request-ID"]
     wait_until(lambda: one.get("/healthz")[0] == 200)
 
 
@@ -289,9 +291,11 @@ def test_stop_loses_no_request_on_its_way():
 def test_waiting_digits_are_drawn_in_one_run(start, monkeypatch):
     one = start(("vae",))
     generator, release, sizes = one.service._generators["vae"], threading.Event(), []
-    decode = generator.decode
+    draw = generator._generate_each
     monkeypatch.setattr(
-        generator, "decode", lambda z, label: (sizes.append(len(z)), release.wait(20), decode(z, label))[2]
+        generator,
+        "_generate_each",
+        lambda requests: (sizes.append(len(requests)), release.wait(20), draw(requests))[2],
     )
     with ThreadPoolExecutor(8) as pool:
         answers = pool.map(lambda seed: one.get(f"/v1/vae/{seed}/0.npy"), range(8))

@@ -65,9 +65,11 @@ class Gate:
             BusyError: As `run`.
         """
         self._count_up()
+        timer = asyncio.get_running_loop().call_later(self._deadline, self._expire, result)
         try:
-            return await self._within_deadline(result)
+            return await result
         finally:
+            timer.cancel()
             self.pending -= 1
 
     async def run_after_others(self, work: Callable[[], T]) -> T:
@@ -91,11 +93,18 @@ class Gate:
             async with asyncio.timeout(self._deadline):
                 return await result
         except TimeoutError as error:
-            raise BusyError(
-                f"The request took longer than {self._deadline:g} seconds",
-                code="deadline-exceeded",
-                remedy="Request fewer digits, or try again later",
-            ) from error
+            raise self._expired() from error
+
+    def _expire(self, result: "asyncio.Future[Any]") -> None:
+        if not result.done():
+            result.set_exception(self._expired())
+
+    def _expired(self) -> BusyError:
+        return BusyError(
+            f"The request took longer than {self._deadline:g} seconds",
+            code="deadline-exceeded",
+            remedy="Request fewer digits, or try again later",
+        )
 
     def _release(self, call: "Future[Any]") -> None:
         """Count a call as finished, now or when its thread ends."""

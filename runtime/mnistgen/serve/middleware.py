@@ -89,6 +89,11 @@ def _request_id(scope: Any) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _ID.fullmatch(value):
             return bytes(value)
+    return new_id()
+
+
+def new_id() -> bytes:
+    """Return an id for a request."""
     return b"%s-%x" % (_START, next(_numbers))
 
 

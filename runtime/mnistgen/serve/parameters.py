@@ -91,6 +91,8 @@ def query(request: Any, known: tuple[str, ...]) -> dict[str, str]:
     Raises:
         InputError: One is not `known`, or is given twice.
     """
+    if not request.scope["query_string"]:
+        return {}
     pairs: list[tuple[str, str]] = request.query_params.multi_items()
     found = dict(pairs)
     check_known(found, known)

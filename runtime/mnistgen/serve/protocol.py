@@ -4,6 +4,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mnistgen.serve.middleware import Frame, new_id
 from mnistgen.serve.problems import problem
 
 MOST_CONNECTIONS = 1000
@@ -15,12 +16,18 @@ LAST_SECONDS = 1.0
 """Seconds in which the last request of a connection must begin when the server stops."""
 MOST_HEAD = 64 * 1024
 """Maximum bytes of the request line and headers; one read of the socket may exceed it."""
+_CONTINUE = b"HTTP/1.1 100 "
+"""Beginning of the head that asks for a body; the head of the response follows."""
 
-_refused = problem(
-    503,
-    code="server-busy",
-    detail="There are too many connections. Try again later.",
-    headers={"Retry-After": "1", "Connection": "close"},
+_refused = Frame(
+    problem(
+        503,
+        code="server-busy",
+        detail="There are too many connections. Try again later.",
+        headers={"Retry-After": "1", "Connection": "close"},
+    ),
+    access_log=False,
+    pages={},
 )
 
 
@@ -30,7 +37,10 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # mypy does not follow
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        self._timer = self.loop.call_later(SECONDS, transport.abort)
+        self._timer: Any = self.loop.call_later(SECONDS, transport.abort)
+        """Runs while a request arrives, and before the first one."""
+        self._is_arriving = False
+        """Whether a request has begun and is not complete."""
         self._read_timer: Any = None
         """Runs while the client does not read."""
         self._head: int | None = 0
@@ -40,7 +50,7 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # mypy does not follow
 
     def connection_lost(self, error: Exception | None) -> None:
         """Stop to wait."""
-        self._timer.cancel()
+        self._stop_timer()
         super().connection_lost(error)  # it calls `resume_writing`
 
     def data_received(self, data: bytes) -> None:
@@ -50,24 +60,28 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # mypy does not follow
         super().data_received(data)
         if self._head is not None and self._head > MOST_HEAD:
             self.transport.abort()
+        if self._is_arriving and self._timer is None:  # most requests arrive at once, and need no timer
+            self._timer = self.loop.call_later(SECONDS, self.transport.abort)
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a request."""
         super().on_message_begin()
-        self._timer.cancel()
-        self._timer = self.loop.call_later(SECONDS, self.transport.abort)
+        self._stop_timer()
+        self._is_arriving = True
 
     def on_headers_complete(self) -> None:
         """Stop to count, and select who answers."""
         self._head = None
         self.app = _refused if len(self.connections) > MOST_CONNECTIONS else self.config.loaded_app
         super().on_headers_complete()
+        _join_head(self.cycle, self.transport)
         if self._is_last:
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """Stop to wait: the request is complete."""
-        self._timer.cancel()
+        self._stop_timer()
+        self._is_arriving = False
         self._head = 0
         super().on_message_complete()
 
@@ -85,7 +99,7 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # mypy does not follow
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""
         refusal = problem(400, code="invalid-http", detail="The request is not valid HTTP/1.1.")
-        headers = [*refusal.raw_headers, (b"connection", b"close")]
+        headers = [*refusal.raw_headers, (b"x-request-id", new_id()), (b"connection", b"close")]
         lines = [b"HTTP/1.1 400 Bad Request", *(b"%s: %s" % header for header in headers), b"", refusal.body]
         self.transport.write(b"\r\n".join(lines))
         self.transport.close()
@@ -97,6 +111,58 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # mypy does not follow
             return
         self._is_last = True
         if self._head == 0:  # no request has begun
-            self._timer.cancel()
+            self._stop_timer()
             self._unset_keepalive_if_required()
             self._timer = self.loop.call_later(LAST_SECONDS, self.transport.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _join_head(cycle: Any, transport: Any) -> None:
+    """Make uvicorn's cycle of a request and its response send the response through a `_Joining`."""
+    joining, complete = _Joining(transport), cycle.on_response
+
+    def finish() -> None:
+        joining.flush()
+        complete()
+
+    cycle.transport, cycle.on_response = joining, finish
+
+
+class _Joining:
+    """The transport of one response, which sends the head together with the beginning of the body, in one packet.
+
+    Args:
+        transport: The transport of the connection.
+    """
+
+    def __init__(self, transport: Any):
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """Keep the head, or send the rest."""
+        if self._head is None and not data.startswith(_CONTINUE):
+            self._head = data
+            return
+        self._transport.write(self._head + data if self._head else data)
+        if self._head:
+            self._head = b""
+
+    def flush(self) -> None:
+        """Send the head if it still waits for a body."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+    def close(self) -> None:
+        """Send what waits, and close the connection."""
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Return whether the connection is being closed."""
+        return bool(self._transport.is_closing())

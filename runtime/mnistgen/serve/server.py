@@ -14,7 +14,6 @@ from mnistgen.serve.protocol import Protocol
 
 GRACE = 20
 """Seconds that running requests may take after the signal to stop."""
-MOST_CONNECTIONS = 1000
 _BACKLOG = 2048
 
 
@@ -92,7 +91,6 @@ def config_of(app: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=GRACE,
         backlog=1,  # accept one connection at a time, so that the first worker does not take all of them
