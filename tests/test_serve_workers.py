@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,22 @@ def answer(port, path=DIGIT):
             return None
 
 
+def connections_of_each(port, count):
+    """Return how many of `count` open connections each process has."""
+    with contextlib.ExitStack() as stack:
+        names = []
+        for _ in range(count):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            stack.enter_context(contextlib.closing(connection))
+            connection.request("GET", "/healthz")
+            response = connection.getresponse()
+            response.read()
+            names.append(response.headers["X-Request-ID"].partition("-")[0])
+    found = Counter(names)
+    assert len(found) == 2
+    return found.values()
+
+
 def children_of(process):
     """Return the processes that a process has started, without Python's resource tracker."""
     found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
@@ -57,6 +74,7 @@ def test_workers():
 
             wait_until(both_answered)
             assert len(bodies) == 1
+            assert min(connections_of_each(port, 8)) > 1
 
             first, other = children_of(process.pid)
             os.kill(first, signal.SIGKILL)  # it is replaced

@@ -1,5 +1,6 @@
 """Limits on connections and slow clients, which uvicorn does not have, and its own errors as problem details."""
 
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -34,6 +35,9 @@ _refused = Frame(
 class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # mypy does not follow uvicorn
     """HTTP/1.1 of uvicorn with limits; a connection that exceeds one is refused or closed."""
 
+    on_lost: Callable[[], None] | None = None
+    """Called when the connection has been closed."""
+
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
@@ -52,6 +56,8 @@ class Protocol(HttpToolsProtocol):  # type: ignore[misc]  # mypy does not follow
         """Stop to wait."""
         self._stop_timer()
         super().connection_lost(error)  # it calls `resume_writing`
+        if self.on_lost:
+            self.on_lost()
 
     def data_received(self, data: bytes) -> None:
         """Parse a part of a request."""

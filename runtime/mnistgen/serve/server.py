@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from mnistgen.errors import InputError
+from mnistgen.serve.balance import Acceptor
 from mnistgen.serve.protocol import Protocol
 
 GRACE = 20
@@ -36,9 +37,9 @@ def open_socket(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def run(app: Any, listening: socket.socket) -> None:
+def run(app: Any, listening: socket.socket, acceptor: Acceptor | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C; then stop to accept, and finish the requests that have begun."""
-    server = Server(config_of(app))
+    server = Server(config_of(app), acceptor)
     for number in (signal.SIGTERM, signal.SIGINT):  # as uvicorn does, but from now on
         signal.signal(number, server.handle_exit)
     with contextlib.closing(listening):
@@ -49,16 +50,31 @@ class Server(uvicorn.Server):  # type: ignore[misc]  # mypy does not follow uvic
     """uvicorn's server, for a socket that processes may share.
 
     It also answers connections that it has not accepted when it stops.
+
+    Args:
+        config: Its configuration.
+        acceptor: Accepts connections from its one socket; None for asyncio's way.
     """
+
+    def __init__(self, config: uvicorn.Config, acceptor: Acceptor | None = None):
+        super().__init__(config)
+        self._acceptor = acceptor
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept. asyncio has made the queue as short as the number of connections that it accepts at once."""
+        if self._acceptor and sockets:
+            await super().startup([])
+            sockets[0].setblocking(False)
+            self._acceptor.start(sockets[0], self._protocol)
+            return
         await super().startup(sockets)
         for listening in sockets or []:
             listening.listen(_BACKLOG)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to accept, and finish: a system resets the connections in the queue of a socket that is closed."""
+        if self._acceptor:
+            self._acceptor.stop()
         queued = [connection for listening in sockets or [] for connection in _accept_all(listening)]
         for server in self.servers:
             server.close()
@@ -67,7 +83,10 @@ class Server(uvicorn.Server):  # type: ignore[misc]  # mypy does not follow uvic
         await super().shutdown(sockets)
 
     def _protocol(self) -> Protocol:
-        return Protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        protocol = Protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        if self._acceptor:
+            protocol.on_lost = self._acceptor.closed
+        return protocol
 
 
 def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:

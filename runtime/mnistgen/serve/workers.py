@@ -16,6 +16,7 @@ from pathlib import Path
 from mnistgen.errors import MnistgenError
 from mnistgen.manifest import Manifest
 from mnistgen.serve.app import build
+from mnistgen.serve.balance import Acceptor, Counts, mark_closed, shared_counts
 from mnistgen.serve.server import run
 from mnistgen.serve.service import Service
 from mnistgen.serve.settings import Settings
@@ -38,12 +39,12 @@ class Plan:
     settings: Settings
 
 
-def serve(plan: Plan, listening: socket.socket, announce: Callable[[], None]) -> None:
+def serve(plan: Plan, listening: socket.socket, announce: Callable[[], None], acceptor: Acceptor | None = None) -> None:
     """Load the models, call `announce`, and answer until SIGTERM or Ctrl-C."""
     service = Service(Manifest(plan.artifacts), plan.names, plan.settings)
     service.warm_up()
     announce()
-    run(build(service, plan.artifacts), listening)
+    run(build(service, plan.artifacts), listening, acceptor)
     service.close()
 
 
@@ -56,7 +57,8 @@ def supervise(plan: Plan, listening: socket.socket, count: int, announce: Callab
         WorkerError: A process ended before it was ready.
     """
     with _stop_signal() as stop, contextlib.closing(listening):
-        workers = [_Worker(plan, listening) for _ in range(count)]
+        counts = shared_counts(_spawn, count)
+        workers = [_Worker(plan, listening, counts, number) for number in range(count)]
         try:
             for worker in workers:
                 worker.wait_until_ready(stop)
@@ -77,10 +79,11 @@ def supervise(plan: Plan, listening: socket.socket, count: int, announce: Callab
 class _Worker:
     """A process that serves."""
 
-    def __init__(self, plan: Plan, listening: socket.socket):
-        self._plan, self._listening = plan, listening
+    def __init__(self, plan: Plan, listening: socket.socket, counts: Counts | None, number: int):
+        self._plan, self._listening, self._counts, self._number = plan, listening, counts, number
         self._ready, ready = _spawn.Pipe(duplex=False)
-        self._process: SpawnProcess = _spawn.Process(target=_work, args=(plan, listening, ready))
+        arguments = (plan, listening, ready, counts, number)
+        self._process: SpawnProcess = _spawn.Process(target=_work, args=arguments)
         self._process.start()
         ready.close()  # this end belongs to the process
 
@@ -106,8 +109,9 @@ class _Worker:
     def replaced(self, stop: Connection) -> "_Worker":
         """Return a new process in place of this one, which has ended."""
         self._process.join()
+        mark_closed(self._counts, self._number)
         stop.poll(_PAUSE)  # a process that fails at once must not use all of the time
-        return _Worker(self._plan, self._listening)
+        return _Worker(self._plan, self._listening, self._counts, self._number)
 
     def terminate(self) -> None:
         """Tell it to finish the requests that have begun, and to stop."""
@@ -131,12 +135,12 @@ def _stop_signal() -> Iterator[Connection]:
             signal.signal(number, handler)
 
 
-def _work(plan: Plan, listening: socket.socket, ready: Connection) -> None:
+def _work(plan: Plan, listening: socket.socket, ready: Connection, counts: Counts | None, number: int) -> None:
     """Serve in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the first one stops the others
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
-        serve(plan, listening, lambda: ready.send(None))
+        serve(plan, listening, lambda: ready.send(None), Acceptor(counts, number) if counts is not None else None)
     except MnistgenError as error:
         raise SystemExit(f"mnistgen: {error}") from None
 
