@@ -35,9 +35,10 @@ def client(number: int, port: int, keep: bool) -> tuple[int, int]:
             connection.close()
 
 
-def stop(clients: int, keep: bool) -> tuple[int, int]:
+def stop(clients: int, keep: bool, workers: int) -> tuple[int, int]:
     """Return the answered and the lost requests of all clients of a server that is stopped."""
-    with server("--model", "vae", "--queue", "1000") as (address, process), ThreadPoolExecutor(clients) as pool:
+    options = ("--model", "vae", "--queue", "1000", "--workers", str(workers))
+    with server(*options) as (address, process), ThreadPoolExecutor(clients) as pool:
         port = int(address.rpartition(":")[2])
         running = [pool.submit(client, number, port, keep) for number in range(clients)]
         time.sleep(PAUSE)
@@ -51,9 +52,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("--clients", type=int, default=32, help="Simultaneous clients.")
     parser.add_argument("--stops", type=int, default=6, help="Stops of a server.")
+    parser.add_argument("--workers", type=int, default=1, help="Processes of the server.")
     options = parser.parse_args()
     for keep, what in ((True, "kept connections"), (False, "a connection for each request")):
-        answered, lost = zip(*(stop(options.clients, keep) for _ in range(options.stops)), strict=True)
+        answered, lost = zip(*(stop(options.clients, keep, options.workers) for _ in range(options.stops)), strict=True)
         print(f"{what}: {sum(answered)} answered, {sum(lost)} lost in {options.stops} stops")
 
 

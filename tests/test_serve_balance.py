@@ -46,7 +46,7 @@ async def accepted(counts, clients, started):
             while any(counts[own] for own in started):
                 await asyncio.sleep(0.001)
         for acceptor in acceptors.values():
-            acceptor.stop()
+            await acceptor.stop()
         return taken, shown
 
 

@@ -57,12 +57,13 @@ class Acceptor:
         self._counts[self._own] = 0
         asyncio.get_running_loop().add_reader(listening, self._on_ready)
 
-    def stop(self) -> None:
-        """Stop to accept, and leave further connections to the other processes."""
+    async def stop(self) -> None:
+        """Stop to accept; return when all accepted connections have their protocols."""
         asyncio.get_running_loop().remove_reader(self._listening)
         if self._pause:
             self._pause.cancel()
         mark_closed(self._counts, self._own)
+        await asyncio.gather(*self._tasks)
 
     def closed(self) -> None:
         """Note that a connection has been closed."""

@@ -74,10 +74,10 @@ class Server(uvicorn.Server):  # type: ignore[misc]  # mypy does not follow uvic
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to accept, and finish: a system resets the connections in the queue of a socket that is closed."""
         if self._acceptor:
-            self._acceptor.stop()
+            await self._acceptor.stop()
         queued = [connection for listening in sockets or [] for connection in _accept_all(listening)]
-        for server in self.servers:
-            server.close()
+        for each in (*self.servers, *(sockets or [])):  # at once, before another connection comes
+            each.close()
         for connection in queued:
             await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
         await super().shutdown(sockets)
