@@ -14,6 +14,7 @@ reserve addresses belong to no image.
 """
 
 import secrets
+import threading
 from collections.abc import Iterable
 
 import numpy as np
@@ -74,8 +75,27 @@ def _words(n: int, size: int, seed: int, start: int) -> NDArray[np.uint64]:
     """Return the words (n, 4B) of the arguments of `latents`."""
     blocks = -(-size // 4)
     # NumPy's Philox steps its counter before it draws, so the first block is start·B + 1; blocks follow one another.
-    words: NDArray[np.uint64] = Philox(key=seed, counter=start * blocks).random_raw(4 * blocks * n)
-    return words.reshape(n, -1)
+    return _reused.stream(seed, start * blocks).random_raw(4 * blocks * n).reshape(n, -1)
+
+
+class _Reused(threading.local):
+    """A generator for each thread: creating one reads the system's entropy, which takes longer than a few words."""
+
+    def __init__(self) -> None:
+        self._philox = Philox(key=0)
+        self._state = self._philox.state  # at the end of its buffer, so that the next word comes from the counter
+
+    def stream(self, seed: int, counter: int) -> Philox:
+        """Return the generator with this key and counter, until the next call in the thread."""
+        numbers = self._state["state"]
+        numbers["key"][0] = seed
+        numbers["counter"][:2] = counter & _WORD, counter >> 64
+        self._philox.state = self._state
+        return self._philox
+
+
+_WORD = 2**64 - 1
+_reused = _Reused()
 
 
 def _normals(words: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
