@@ -16,6 +16,7 @@ from mnistgen.serve.middleware import Frame
 from mnistgen.serve.openapi import document
 from mnistgen.serve.problems import on_error, on_http_error
 from mnistgen.serve.service import Service
+from mnistgen.serve.shortcut import Shortcut
 
 
 def build(service: Service, artifacts: Path) -> Any:
@@ -53,6 +54,7 @@ def build(service: Service, artifacts: Path) -> Any:
                 expose_headers=exposed,
             )
         )
+    middleware.append(Middleware(Shortcut))  # innermost
     app = Starlette(
         routes=listed,
         middleware=middleware,
