@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import multiprocessing
 import os
 import socket
+import time
 
 import pytest
 
@@ -84,3 +86,33 @@ def test_counts_need_shared_memory():
 
     assert balance.shared_counts(Context(), 2) is None
     balance.mark_closed(None, 0)
+
+
+def test_failure_to_accept_pauses():
+    failures = []
+
+    class Full:
+        """A socket whose process has no file descriptor left at first."""
+
+        def __init__(self, listening):
+            self.fileno, self._accept = listening.fileno, listening.accept
+
+        def accept(self):
+            if len(failures) < 3:
+                failures.append(1)
+                raise OSError(errno.EMFILE, "Too many open files")
+            return self._accept()
+
+    async def serve():
+        counts, made = shared(1), asyncio.Event()
+        with contextlib.closing(server.open_socket("127.0.0.1", 0)) as listening:
+            listening.setblocking(False)
+            acceptor = Acceptor(counts, 0)
+            acceptor.start(Full(listening), lambda: (made.set(), asyncio.Protocol())[1])
+            began = time.monotonic()
+            with socket.create_connection(listening.getsockname()):
+                await asyncio.wait_for(made.wait(), 10)
+            await acceptor.stop()
+        return time.monotonic() - began
+
+    assert asyncio.run(serve()) >= balance.PAUSE  # instead of trying without end

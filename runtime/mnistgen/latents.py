@@ -89,7 +89,7 @@ class _Reused(threading.local):
         """Return the generator with this key and counter, until the next call in the thread."""
         numbers = self._state["state"]
         numbers["key"][0] = seed
-        numbers["counter"][:2] = counter & _WORD, counter >> 64
+        numbers["counter"][0], numbers["counter"][1] = counter & _WORD, counter >> 64
         self._philox.state = self._state
         return self._philox
 

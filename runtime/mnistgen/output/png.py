@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY_8_BIT = (8, 0, 0, 0, 0)
 """Bit depth, color type, and the only or simplest compression, filter method and interlacing."""
-_NONE, _UP = 0, 2
-"""Filters: a row's own bytes, and differences to the row above."""
+_UP = 2
+"""Filter of a row that stores differences to the row above; 0 is that of a row's own bytes."""
 
 
 def encode(levels: NDArray[np.uint8], scale: int, texts: dict[str, str]) -> bytes:

@@ -73,8 +73,7 @@ class Acceptor:
 
     def _on_ready(self) -> None:
         """Accept a connection, or pause while a process with fewer connections may take it."""
-        if self._open <= min(self._counts):
-            self._accept()
+        if self._open <= min(self._counts) and self._accept():
             return
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listening)
@@ -86,16 +85,20 @@ class Acceptor:
         self._accept()
         asyncio.get_running_loop().add_reader(self._listening, self._on_ready)
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Accept a connection; return whether the next one may be accepted at once."""
         try:
             connection, _ = self._listening.accept()
-        except OSError:  # another process has taken it, or this one has no file descriptor left
-            return
+        except BlockingIOError:  # another process has taken it
+            return True
+        except OSError:  # such as no file descriptor left
+            return False
         self._open += 1
         self._counts[self._own] = self._open
         task = asyncio.get_running_loop().create_task(self._connect(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return True
 
     async def _connect(self, connection: socket.socket) -> None:
         try:
