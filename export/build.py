@@ -16,8 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import mnistgen
 from export.artifacts import manifest_bytes, write_artifacts
-from export.graphs import clean, convert, quantize
-from export.graphs.models import GRAPHS, INT8, Graph, base_model
+from export.graphs import clean, convert, float16, quantize
+from export.graphs.models import FP16, GRAPHS, INT8, Graph, base_model
 from export.weights import Weights
 from mnistgen.manifest import METADATA_SCHEMA, Model
 from training import gan
@@ -28,7 +28,7 @@ def build_model(name: str, weights: Weights) -> tuple[bytes, Model]:
 
     Args:
         name: One of SHIPPED.
-        weights: The weights of the model, or of the one that it is quantized from.
+        weights: The weights of the model, or of the one that it is a variant of.
 
     Returns:
         The ONNX file, and what the manifest says about it.
@@ -39,11 +39,13 @@ def build_model(name: str, weights: Weights) -> tuple[bytes, Model]:
     graph = GRAPHS[base_model(name)]
     module = graph.build(weights)
     facts = _facts(graph, weights)
-    quantized = name.endswith(INT8)
-    form = graph.quantizable or graph.optimized if quantized else graph.optimized
+    precision = _precision(name)
+    form = graph.quantizable or graph.optimized if precision == "int8" else graph.optimized
     content, tolerance = convert.convert(graph, form(module).eval(), _metadata(name, facts)), convert.TOLERANCE
-    if quantized:
+    if precision == "int8":
         content, tolerance = quantize.quantize(graph, content), quantize.TOLERANCE
+    if precision == "float16":
+        content, tolerance = float16.store_as_float16(content), float16.TOLERANCE
     return content, Model(
         name=name,
         file=f"{name}.onnx",
@@ -59,11 +61,16 @@ def build_model(name: str, weights: Weights) -> tuple[bytes, Model]:
             "batches": list(convert.BATCHES),
             "versions": versions(),
         },
-        precision="int8" if quantized else "float32",
+        precision=precision,
         label_bias=_label_bias(module),
         flops=_flops(graph, module),
         **facts,
     )
+
+
+def _precision(name: str) -> str:
+    """Return the precision of the model `name`, as the manifest states it."""
+    return "int8" if name.endswith(INT8) else "float16" if name.endswith(FP16) else "float32"
 
 
 def versions() -> dict[str, str]:

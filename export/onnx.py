@@ -35,7 +35,8 @@ _FOLDER = click.Path(path_type=Path)
 def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path, batch: int | None) -> None:
     """Export the VAE's decoder and the GANs' generators to ONNX and compare them with PyTorch.
 
-    cgan-int8 is the CGAN with quantized convolutions: faster, and close to it rather than equal.
+    cgan-int8 is the CGAN with quantized convolutions: faster, and close to it rather than equal. The models that end in
+    -fp16 have weights in float16: half the size, and pixels within one gray level.
 
     Weights are read from --checkpoints if a finished training left them there, and are then copied to weights/ in
     --artifacts; otherwise from there. Nothing is written unless all models pass.

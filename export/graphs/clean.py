@@ -122,6 +122,7 @@ def _rename(model: ModelProto) -> None:
     fixed = {value.name for value in (*graph.input, *graph.output)}
     names = {name: name for name in fixed}
     constants = {tensor.name for tensor in graph.initializer}
+    constants |= {node.output[0] for node in graph.node if node.op_type == "Cast" and node.input[0] in constants}
     made_of_constants = [node for node in graph.node if all(name in constants for name in node.input)]
     counts: dict[str, int] = {}
     for node in graph.node:
@@ -133,7 +134,7 @@ def _rename(model: ModelProto) -> None:
         for index, output in enumerate(node.output):
             suffix = f".{index + 1}" if len(node.output) > 1 else ""
             names.setdefault(output, node.name + suffix)
-    for node in made_of_constants:
+    for node in reversed(made_of_constants):  # the readers first
         node.name = names[node.output[0]] = _constant_name(graph, node.output[0])
     for tensor in graph.initializer:
         names[tensor.name] = _constant_name(graph, tensor.name)

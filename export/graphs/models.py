@@ -208,13 +208,15 @@ GRAPHS = {
 }
 INT8 = "-int8"
 """Suffix of the names of quantized models."""
-SHIPPED = (*GRAPHS, f"cgan{INT8}")
+FP16 = "-fp16"
+"""Suffix of the names of models whose weights are stored as float16."""
+SHIPPED = (*GRAPHS, f"cgan{INT8}", *(f"{name}{FP16}" for name in GRAPHS))
 """The models that ship; of the quantized ones, only the cgan is worth it."""
 
 
 def base_model(name: str) -> str:
-    """Return the model that `name` was quantized from (cgan for cgan-int8), or `name` itself; they share weights."""
-    return name.removesuffix(INT8)
+    """Return the model that `name` is a variant of (cgan for cgan-int8), or `name` itself; they share weights."""
+    return name.removesuffix(INT8).removesuffix(FP16)
 
 
 def load(network: nn.Module, name: str, weights: Weights) -> nn.Module:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from export.graphs.models import base_model
 from export.quality.evaluate import Sizes
-from export.quality.thresholds import THRESHOLDS
+from export.quality.thresholds import thresholds_of
 
 SEEDS = (0, 1, 2)
 """Sampling seeds that every metric is averaged over."""
@@ -32,11 +32,10 @@ def means(summary: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 def certificate(name: str, summary: Summary, references: References, evaluator: dict, sizes: Sizes) -> dict:
     """Return the certificate of the model `name`: conditions, metrics, thresholds, and the thresholds it misses."""
-    name = base_model(name)
     metrics = means(summary)
     real = means(references["real_data_baseline"])
-    baselines = {"real_data_baseline": real, "seed_recipe": means(references[name])}
-    thresholds = THRESHOLDS[name]
+    baselines = {"real_data_baseline": real, "seed_recipe": means(references[base_model(name)])}
+    thresholds = thresholds_of(name)
     return {
         "evaluator": evaluator,
         "images": sizes.images,

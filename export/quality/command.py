@@ -14,10 +14,18 @@ from export import weights
 from export.artifacts import locked_artifacts, manifest_bytes, read_models, read_verifier, write_artifacts
 from export.build import temporary_generator
 from export.errors import ExportError
-from export.graphs.models import GRAPHS, base_model
+from export.graphs.models import FP16, GRAPHS, base_model
 from export.options import chosen_models, model_options
 from export.quality.certificate import SEEDS, References, Summary, certificate, summarize
-from export.quality.evaluate import VERSION, Reference, Sizes, load_evaluator, measure, measure_real_data
+from export.quality.evaluate import (
+    VERSION,
+    Reference,
+    Sizes,
+    levels_from_float32,
+    load_evaluator,
+    measure,
+    measure_real_data,
+)
 from export.quality.likelihood import likelihood
 from export.weights import Weights
 from training import data
@@ -53,9 +61,11 @@ def main(every: bool, names: tuple[str, ...], artifacts: Path, mnist: Path) -> N
 def certify(names: list[str], artifacts: Path, mnist: Path, sizes: Sizes = Sizes()) -> list[str]:  # noqa: B008
     """Measure the models `names`, write their certificates, and return the missed thresholds."""
     models = read_models(artifacts)
-    for name in names:
-        if name not in models:
-            raise ExportError(f"{artifacts} has no model {name}. Export it with python -m export.onnx --model {name}.")
+    for needed in [*names, *(base_model(name) for name in names if name.endswith(FP16))]:
+        if needed not in models:
+            raise ExportError(
+                f"{artifacts} has no model {needed}. Export it with python -m export.onnx --model {needed}."
+            )
     train, test = data.load(mnist, "train"), data.load(mnist, "test")
     path = artifacts / "weights" / "evaluator.safetensors"
     reference = Reference(train, test, load_evaluator(path), sizes)
@@ -64,7 +74,9 @@ def certify(names: list[str], artifacts: Path, mnist: Path, sizes: Sizes = Sizes
     missed = []
     for name in names:
         found = weights.read(base_model(name), artifacts / "weights" / f"{base_model(name)}.safetensors")
-        summary = _measure(name, mnistgen.load(name, device="cpu", artifacts=artifacts), found, reference)
+        generator = mnistgen.load(name, device="cpu", artifacts=artifacts)
+        float32 = mnistgen.load(base_model(name), device="cpu", artifacts=artifacts) if name.endswith(FP16) else None
+        summary = _measure(name, generator, found, reference, float32)
         facts = certificate(name, summary, references, evaluator, sizes)
         missed += [f"{name}: {message}" for message in facts["missed_thresholds"]]
         models[name] = replace(models[name], quality=facts)
@@ -99,11 +111,21 @@ def _references(artifacts: Path, reference: Reference, evaluator: dict) -> Refer
     return figures
 
 
-def _measure(title: str, generator: mnistgen.Generator, found: Weights, reference: Reference) -> Summary:
+def _measure(
+    title: str,
+    generator: mnistgen.Generator,
+    found: Weights,
+    reference: Reference,
+    float32: mnistgen.Generator | None = None,
+) -> Summary:
+    """Measure a model with the weights `found`; if `float32` is given, compare their images, too."""
+
     def measure_seed(seed: int) -> dict[str, float]:
         measured = measure(generator, reference, seed)
-        if generator.model.name == "vae":
+        if base_model(generator.model.name) == "vae":
             measured |= likelihood(found, reference.test.images, seed)
+        if float32:
+            measured |= levels_from_float32(generator, float32, reference, seed)
         return measured
 
     return _over_seeds(title, measure_seed)

@@ -95,7 +95,7 @@ def measure(generator: Generator, reference: Reference, seed: int) -> dict[str, 
     A conditional model generates the labels of the test set, and for the classification accuracy score those of the
     training set, because distances between distributions depend on the proportions of the labels.
     """
-    labels = reference.test.labels if generator.model.classes else None
+    labels = _labels(generator, reference)
     images = generate(generator, reference.sizes.images, seed, labels)
     predictions = predict(reference.evaluator, images)
     measured = _unconditional(images, predictions, reference)
@@ -107,6 +107,18 @@ def measure(generator: Generator, reference: Reference, seed: int) -> dict[str, 
         measured["cas"] = classification_accuracy_score(cas_digits, reference.test, seed)
     measured["path_length"], measured["largest_step"] = _smoothness(generator, reference.evaluator, seed)
     return measured
+
+
+def levels_from_float32(generator: Generator, float32: Generator, reference: Reference, seed: int) -> dict[str, float]:
+    """Return the largest difference of a pixel, in gray levels, between a variant and its float32 model."""
+    n, labels = reference.sizes.images, _labels(generator, reference)
+    ours, theirs = (generate(each, n, seed, labels).short() for each in (generator, float32))  # (n, 1, 28, 28) each
+    return {"levels_from_float32": float((ours - theirs).abs().max())}
+
+
+def _labels(generator: Generator, reference: Reference) -> Tensor | None:
+    """Return the labels of the test set (N,) if the model is conditional."""
+    return reference.test.labels if generator.model.classes else None
 
 
 def generate(generator: Generator, n: int, seed: int, labels: Tensor | None = None, start: int = 0) -> Tensor:

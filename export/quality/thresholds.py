@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from export.graphs.models import FP16, base_model
+
 Metrics = Mapping[str, float]
 Baseline = Literal["real_data_baseline", "seed_recipe"]
 
@@ -65,4 +67,12 @@ THRESHOLDS = {
         Threshold("memorization_rate", 0.02, at_most=True),
     ),
 }
-"""By model; an int8 model must meet the thresholds of its float32 model."""
+"""By float32 model; its variants must meet the same."""
+FLOAT16 = Threshold("levels_from_float32", 1, at_most=True)
+"""A further threshold of models whose weights are stored as float16."""
+
+
+def thresholds_of(name: str) -> tuple[Threshold, ...]:
+    """Return the thresholds of the model `name`."""
+    thresholds = THRESHOLDS[base_model(name)]
+    return (*thresholds, FLOAT16) if name.endswith(FP16) else thresholds

@@ -8,14 +8,22 @@ from pathlib import Path
 
 from export.artifacts import read_models
 from export.errors import ExportError
-from export.graphs.models import GRAPHS, SHIPPED, base_model
+from export.graphs.models import FP16, GRAPHS, SHIPPED, base_model
 from export.quality.certificate import References, Summary, means
 from mnistgen.manifest import Model
 from training.summary import parameter_count
 
 TEMPLATES = Path(__file__).with_name("templates")
 """Folder of the frame that all cards share and of each model's sections; placeholders such as {name} are filled in."""
-TITLES = {"vae": "VAE", "gan": "GAN", "cgan": "CGAN", "cgan-int8": "CGAN (int8)"}
+TITLES = {
+    "vae": "VAE",
+    "gan": "GAN",
+    "cgan": "CGAN",
+    "cgan-int8": "CGAN (int8)",
+    "vae-fp16": "VAE (float16)",
+    "gan-fp16": "GAN (float16)",
+    "cgan-fp16": "CGAN (float16)",
+}
 
 
 @dataclass(frozen=True)
@@ -61,19 +69,20 @@ def _collect(artifacts: Path) -> dict[str, Evidence]:
 
 def _card(name: str, evidence: dict[str, Evidence]) -> str:
     """Return a card: the shared frame, filled in with the model's sections and facts."""
-    own = evidence[name]
+    own, base = evidence[name], base_model(name)
     facts = own.facts
+    variant = [] if name == base else [facts.precision]
     values = {
         "name": name,
         "title": f"mnistgen {TITLES[name]}",
+        "base": base,
+        "family": TITLES[base],
         "facts": facts,
         "own": means(own.metrics),
-        "float32": means(evidence[base_model(name)].metrics),
+        "float32": means(evidence[base].metrics),
         "real": means(own.references["real_data_baseline"]),
         "hours": own.hours,
-        "tags": _list(
-            ["onnx", "mnist", "digits", "handwriting", base_model(name)] + ["int8"] * (name != base_model(name))
-        ),
+        "tags": _list(["onnx", "mnist", "digits", "handwriting", base, *variant]),
         "metrics": _list(own.metrics),
         "results": _results(own.metrics),
         "training": _rows(_training(facts)),
@@ -81,14 +90,14 @@ def _card(name: str, evidence: dict[str, Evidence]) -> str:
         "evaluation": _evaluation_table(own),
         "specifications": _rows(_specifications(facts)),
     }
-    sections = {**_sections(base_model(name)), **_sections(name)}
+    sections = {**_sections(base), **_sections("fp16" if name.endswith(FP16) else name)}
     sections = {title: text.format_map(values) for title, text in sections.items()}
     return (TEMPLATES / "frame.md").read_text(encoding="utf-8").format_map({**values, **sections})
 
 
-def _sections(name: str) -> dict[str, str]:
-    """Return the model's sections by title."""
-    parts = re.split(r"^## (\w+)\n", (TEMPLATES / f"{name}.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+def _sections(template: str) -> dict[str, str]:
+    """Return the sections of a template by title."""
+    parts = re.split(r"^## (\w+)\n", (TEMPLATES / f"{template}.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {title: text.strip() for title, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 

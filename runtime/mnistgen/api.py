@@ -13,8 +13,8 @@ from mnistgen.validation import Integers, check_path
 if TYPE_CHECKING:
     from mnistgen.image import Image
 
-ModelName = Literal["vae", "gan", "cgan", "cgan-int8"]
-"""Models that ship with mnistgen."""
+ModelName = Literal["vae", "gan", "cgan", "cgan-int8", "vae-fp16", "gan-fp16", "cgan-fp16"]
+"""Models that ship with mnistgen; those in float16 are in a checkout, but not in the wheel."""
 Device = Literal["auto", "cpu", "gpu", "cuda", "webgpu", "openvino"]
 """Where a model can run."""
 
@@ -45,7 +45,8 @@ def load(
 
     Args:
         model: "vae", "gan", "cgan", or "cgan-int8", the CGAN with quantized convolutions, which is faster; or the path
-            of a trusted ONNX file of your own, which ends in .onnx.
+            of a trusted ONNX file of your own, which ends in .onnx. A checkout also has the smaller files "vae-fp16",
+            "gan-fp16" and "cgan-fp16", with weights in float16.
         device: "auto", "cpu" or "gpu" ("cuda" is a synonym). "auto" uses the GPU if it can be used. If it falls back to
             the CPU although ONNX Runtime is built for the GPU, it gives a DeviceWarning with the reason.
         threads: Threads on a CPU; by default, as many as the process may use cores.

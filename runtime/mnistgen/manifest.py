@@ -86,8 +86,8 @@ class Model(Artifact):
     """Number of labels; 0 for unconditional models."""
     value_range: Annotated[list[float], several(number(0, 1), 2, 2)]
     """Smallest and largest value of a pixel."""
-    precision: Annotated[str, one_of("float32", "int8")] = "float32"
-    """Arithmetic of the model: "float32", or "int8" if its convolutions are quantized."""
+    precision: Annotated[str, one_of("float32", "float16", "int8")] = "float32"
+    """One of "float32", "float16" (weights are stored so, computing is in float32) and "int8" (quantized)."""
     label_bias: Annotated[list[float], either(several(number(-1, 1), 10, 10), several(number(0, 0), 0, 0))] = field(
         default_factory=list
     )
