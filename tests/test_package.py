@@ -7,17 +7,19 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import venv
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
-from conftest import MODELS, ROOT
+from conftest import PACKAGED, ROOT
 from PIL import Image
 
 import mnistgen
+from mnistgen import doctor
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PIP = ["-m", "pip", "--disable-pip-version-check", "-q"]
@@ -39,12 +41,23 @@ def test_wheel_contents(wheel):
     assert {name.split("/")[0] for name in names} == {"mnistgen", f"mnistgen-{mnistgen.__version__}.dist-info"}
     assert {name for name in names if "artifacts" in name} == {
         "mnistgen/artifacts/manifest.json",
-        *(f"mnistgen/artifacts/{name}.onnx" for name in (*MODELS, "verifier")),
+        *(f"mnistgen/artifacts/{name}.onnx" for name in (*PACKAGED, "verifier")),
     }
     assert "mnistgen/py.typed" in names
     licenses = {name.rpartition("/")[2] for name in names if "/licenses/" in name}
     assert licenses == {"LICENSE", "NOTICE"}
     assert not [name for name in names if name.endswith((".safetensors", ".pt"))]
+
+
+def test_packaged_manifest_lists_the_packaged_models(wheel, tmp_path):
+    packed = json.loads(zipfile.ZipFile(wheel).read("mnistgen/artifacts/manifest.json"))
+    full = json.loads((ROOT / "artifacts" / "manifest.json").read_text(encoding="utf-8"))
+    assert packed == {**full, "models": {name: full["models"][name] for name in PACKAGED}}
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    folder = tmp_path / "mnistgen" / "artifacts"
+    assert [check.code for check in doctor.examine(folder).checks if check.level != doctor.OK] == []
+    with pytest.raises(mnistgen.UnknownModelError, match="'cgan-fp16'; expected one of vae, gan, cgan, cgan-int8"):
+        mnistgen.load("cgan-fp16", artifacts=folder)
 
 
 def test_npm_package_has_the_same_version():
@@ -91,6 +104,9 @@ def test_archives_are_reproducible(tmp_path):
         hashes.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in built})
     assert len(hashes[0]) == 2
     assert hashes[0] == hashes[1]
+    with tarfile.open(next((tmp_path / "one-dist").glob("*.tar.gz"))) as archive:
+        models = {PurePosixPath(name).name for name in archive.getnames() if "/artifacts/" in name}
+    assert models == {"manifest.json", *(f"{name}.onnx" for name in (*PACKAGED, "verifier"))}
 
 
 @pytest.mark.skipif(not WHEELHOUSE.is_dir(), reason="needs the wheels that `make test` downloads")
@@ -100,7 +116,7 @@ def test_wheel_generates_without_pytorch(wheel, tmp_path):
     install = ["install", "--no-index", "--no-compile", "--find-links", str(WHEELHOUSE), f"{wheel}[cpu]"]
     subprocess.run([sys.executable, *PIP, "--python", python, *install], check=True, timeout=300)
     assert subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode == 1
-    for name in MODELS:
+    for name in PACKAGED:
         options = ["--model", name, "--n", "10", "--seed", "0", "--scale", "1", "--out", f"{name}.png", "--quiet"]
         subprocess.run([python.parent / "mnistgen-run", *options], check=True, cwd=tmp_path, timeout=60)
         with Image.open(tmp_path / f"{name}.png") as image:
