@@ -10,6 +10,8 @@ const ROOT = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
 const DIST = join(ROOT, "dist");
 /** What the page's cache does not hold: the service worker keeps models in another one, and the API docs need a server. */
 const NOT_PAGE = /^models\/|^docs\/|^sw\.js$|\.map$/;
+/** The models that the page offers; those in float16 are for other pages. */
+const MODEL = /(?<!-fp16)\.onnx$|\.json$/;
 /** What every view needs, and what the browser would discover late. */
 const NEEDED = /ort[.-].*\.(wasm|js)$/;
 
@@ -65,7 +67,7 @@ async function finish() {
 
 async function copyModels(from, to) {
   const names = await readdir(from).catch(() => []); // the models of the seed recipe are optional
-  for (const name of names.filter((name) => /\.(onnx|json)$/.test(name))) await cp(join(from, name), join(to, name));
+  for (const name of names.filter((name) => MODEL.test(name))) await cp(join(from, name), join(to, name));
 }
 
 /** Add the page with the API docs of `mnistgen serve`, and Swagger UI, which it loads. */

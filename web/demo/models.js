@@ -7,7 +7,12 @@ import { DeviceError, load } from "mnistgen";
 const ARTIFACTS = new URL("models/", document.baseURI);
 const started = new Map();
 
-/** Names of the models, and what to call them. */
+/**
+ * Names of the models, and what to call them.
+ *
+ * Those in float16 are not among them: below each picture is the program that draws it in Python, and the Python
+ * package has only these.
+ */
 export const MODELS = [
   ["vae", "VAE"],
   ["gan", "GAN"],
@@ -68,7 +73,8 @@ export async function facts(path) {
   }
 }
 
-/** Return the URLs of the models that a manifest lists. */
+/** Return the URLs of the page's models that a manifest lists. */
 export function filesOf({ models, verifier }) {
-  return [...Object.values(models), verifier].filter(Boolean).map(({ file }) => new URL(file, ARTIFACTS).href);
+  const listed = [...MODELS.map(([name]) => models[name]), verifier];
+  return listed.filter(Boolean).map(({ file }) => new URL(file, ARTIFACTS).href);
 }

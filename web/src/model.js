@@ -22,7 +22,7 @@ const SCHEMA = "1";
  * @property {ModelFile} [verifier]
  */
 /** @typedef {ModelFile & ModelFacts} Model */
-/** @typedef {"vae" | "gan" | "cgan" | "cgan-int8"} ModelName */
+/** @typedef {"vae" | "gan" | "cgan" | "cgan-int8" | "vae-fp16" | "gan-fp16" | "cgan-fp16"} ModelName */
 /**
  * @callback OnProgress
  * @param {{ loaded: number, total: number, file: string }} progress In bytes, of the uncompressed file.
