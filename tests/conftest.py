@@ -24,13 +24,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 ROOT = Path(__file__).parents[1]
 TRAINED = ("vae", "gan", "cgan")
-MODELS = (*TRAINED, "cgan-int8")
+PACKAGED = (*TRAINED, "cgan-int8")
+"""Models in the wheel."""
+FLOAT16 = tuple(f"{name}-fp16" for name in TRAINED)
+MODELS = (*PACKAGED, *FLOAT16)
 MNIST = Path(os.environ.get("MNISTGEN_DATA", ROOT / "data")).absolute()
 
 
-@pytest.fixture(scope="session", params=MODELS)
+@pytest.fixture(scope="session", params=PACKAGED)
 def generator(request: pytest.FixtureRequest) -> mnistgen.Generator:
-    """A generator for each model, on the CPU."""
+    """A generator for each model of the wheel, on the CPU."""
     return mnistgen.load(request.param, device="cpu")
 
 

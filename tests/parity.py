@@ -15,6 +15,7 @@ from mnistgen.output.images import grid
 
 FOLDER = Path(__file__).parent / "parity"
 MODELS = ("vae", "gan", "cgan", "cgan-int8")
+FLOAT16 = ("vae-fp16", "gan-fp16", "cgan-fp16")
 LAST_SEED, LATE_START = str(2**64 - 1), str(2**62 + 3)  # strings: JSON's numbers are exact up to 2^53 only
 
 CASES = [
@@ -31,6 +32,7 @@ CASES = [
     {"call": "walk", "model": "cgan", "seeds": 14, "digits": [3, 8], "frames": 9, "loop": True},
     {"call": "manifold", "model": "vae", "side": 9},
     {"call": "verified", "model": "gan", "n": 10, "digit": 4, "seed": 7, "start": 3},
+    *({"call": "generate", "model": name, "n": 20, "seed": LAST_SEED, "start": LATE_START} for name in FLOAT16),
     {"call": "generate", "model": "vae", "digit": 3, "error": "model-unconditional"},
     {"call": "generate", "model": "cgan", "digit": 10, "error": "invalid-digit"},
     {"call": "generate", "model": "cgan", "n": 3, "digit": [1, 2], "error": "digit-count-mismatch"},

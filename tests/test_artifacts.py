@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from conftest import MODELS, ROOT
+from conftest import FLOAT16, MODELS, ROOT
 from PIL import Image
 
 import mnistgen
@@ -20,12 +20,15 @@ def manifest_of(folder):
 def test_manifest_describes_shipped_files(name):
     model = Manifest(ROOT / "artifacts").model(name)
     file = (ROOT / "artifacts" / model.file).read_bytes()
-    weights = (ROOT / "artifacts" / "weights" / f"{name.removesuffix('-int8')}.safetensors").read_bytes()
+    weights = (ROOT / "artifacts" / "weights" / f"{name.partition('-')[0]}.safetensors").read_bytes()
     assert (len(file), hashlib.sha256(file).hexdigest()) == (model.bytes, model.sha256)
     assert hashlib.sha256(weights).hexdigest() == model.weights_sha256
     if name == "cgan-int8":
         assert model.precision == "int8"
         assert 1e-3 < model.verification["largest_difference"] <= 0.5
+    elif name in FLOAT16:
+        assert model.precision == "float16"
+        assert 1e-4 < model.verification["largest_difference"] <= 1 / 255
     else:
         assert model.precision == "float32"
         assert model.verification["largest_difference"] <= 1e-5
@@ -121,9 +124,7 @@ def test_missing_manifest_is_reported(tmp_path):
 
 
 def test_unknown_model_lists_models():
-    with pytest.raises(
-        mnistgen.UnknownModelError, match="'dcgan'; expected one of vae, gan, cgan, cgan-int8"
-    ) as caught:
+    with pytest.raises(mnistgen.UnknownModelError, match=f"'dcgan'; expected one of {', '.join(MODELS)}") as caught:
         mnistgen.load("dcgan")
     assert caught.value.code == "unknown-model"
 

@@ -205,10 +205,10 @@ def test_models_lists_available_models(run):
     code, out, _ = run("models", command=group.mnistgen)
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == list(MODELS)
-    assert ["digits 0 to 9" in line for line in out.splitlines()] == [False, False, True, True]
+    assert ["digits 0 to 9" in line for line in out.splitlines()] == [False, False, True, True, False, False, True]
     _, out, _ = run("models", "--json", command=group.mnistgen)
     facts = json.loads(out)
-    assert [facts[name]["latent_size"] for name in MODELS] == [2, 100, 128, 128]
+    assert [facts[name]["latent_size"] for name in MODELS] == [2, 100, 128, 128, 2, 100, 128]
 
 
 def test_single_digit_imports_few_modules(folder):

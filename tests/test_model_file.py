@@ -3,7 +3,7 @@
 import numpy as np
 import onnx_writer as w
 import pytest
-from conftest import ROOT
+from conftest import MODELS, ROOT
 
 import mnistgen
 from mnistgen.inference.onnx_scan import check_self_contained
@@ -53,7 +53,7 @@ def test_own_model_draws(tmp_path):
     assert mnistgen.Generator.from_file(labelled).generate(2, digit=[3, 8]).shape == (2, 28, 28)
 
 
-@pytest.mark.parametrize("name", ["vae", "gan", "cgan", "cgan-int8"])
+@pytest.mark.parametrize("name", MODELS)
 def test_shipped_models_load_by_path(name):
     by_path = mnistgen.Generator.from_file(ROOT / "artifacts" / f"{name}.onnx", device="cpu")
     by_name = mnistgen.load(name, device="cpu")
@@ -172,7 +172,7 @@ def test_external_data_in_functions_and_training_is_found():
         assert caught.value.code == "model-not-self-contained"
 
 
-@pytest.mark.parametrize("name", ["vae", "gan", "cgan", "cgan-int8", "verifier"])
+@pytest.mark.parametrize("name", [*MODELS, "verifier"])
 def test_shipped_models_are_self_contained(name):
     check_self_contained((ROOT / "artifacts" / f"{name}.onnx").read_bytes())
 

@@ -15,12 +15,11 @@ from conftest import MODELS, ROOT
 import mnistgen
 from export import weights
 from export.artifacts import manifest_bytes, write_artifacts
-from export.graphs.models import base_model
 from export.quality import certificate, evaluate
 from export.quality import command as quality
 from export.quality.evaluate import Sizes
 from export.quality.likelihood import likelihood
-from export.quality.thresholds import THRESHOLDS, Threshold
+from export.quality.thresholds import THRESHOLDS, Threshold, thresholds_of
 from mnistgen.manifest import Manifest
 from training import data
 
@@ -60,7 +59,7 @@ def test_shipped_models_meet_all_thresholds(name):
     facts = Manifest(ROOT / "artifacts").model(name).quality
     assert (facts["images"], facts["cas_images"], facts["sampling_seeds"]) == (10_000, 60_000, [0, 1, 2])
     assert facts["evaluator"]["test_accuracy"] >= 0.995
-    assert set(facts["thresholds"]) == {threshold.metric for threshold in THRESHOLDS[base_model(name)]}
+    assert set(facts["thresholds"]) == {threshold.metric for threshold in thresholds_of(name)}
     for metric, bound in facts["thresholds"].items():
         value = facts["metrics"][metric]["mean"]
         assert value <= bound["at_most"] if "at_most" in bound else value >= bound["at_least"], metric

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import MODELS, ROOT
+from conftest import PACKAGED, ROOT
 
 import mnistgen
 from mnistgen import verify
@@ -29,7 +29,7 @@ def gan() -> mnistgen.Generator:
     return mnistgen.load("gan", device="cpu")
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=PACKAGED)
 def drawn(request):
     """Each model with 20 verified digits, two of each."""
     generator = mnistgen.load(request.param, device="cpu")
