@@ -9,6 +9,7 @@ import socket
 import time
 
 import pytest
+import serve_helpers  # noqa: F401 - skips without the extra serve
 
 from mnistgen.serve import balance, server
 from mnistgen.serve.balance import Acceptor

@@ -1,11 +1,14 @@
 """Spans of OpenTelemetry that `mnistgen serve --traces` creates."""
 
 import pytest
+from serve_helpers import DIGIT, start_fixture, wait_until  # noqa: F401 - fixture
+
+pytest.importorskip("opentelemetry.sdk", reason="needs OpenTelemetry's SDK")
+
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from serve_helpers import DIGIT, start_fixture, wait_until  # noqa: F401 - fixture
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
