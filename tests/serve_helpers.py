@@ -21,6 +21,7 @@ from mnistgen.serve.settings import Settings  # noqa: E402
 DIGIT = "/v1/cgan/7/0.png?digit=5"
 SHA256 = Manifest(artifacts_folder()).model("cgan").sha256
 ORIGIN = "https://digits.example"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Running:
@@ -56,6 +57,18 @@ class Running:
         self._thread.join(20)
         self._socket.close()
         self.service.close()
+
+
+def running_fixture(*arguments, **options):
+    """Return a fixture of one server for all tests of a module."""
+
+    @pytest.fixture(scope="module")
+    def running():
+        one = Running(*arguments, **options)
+        yield one
+        one.stop()
+
+    return running
 
 
 @pytest.fixture(name="start")

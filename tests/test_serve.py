@@ -8,19 +8,14 @@ import sys
 
 import numpy as np
 import pytest
-from serve_helpers import DIGIT, ORIGIN, SHA256, Running, error_of, start_fixture  # noqa: F401 - fixture
+from serve_helpers import DIGIT, ORIGIN, SHA256, error_of, running_fixture, start_fixture  # noqa: F401 - fixture
 
 from mnistgen.cli import shared
 from mnistgen.cli.run import command as run_command
 from mnistgen.manifest import artifacts_folder
 from mnistgen.serve.settings import MOST_BODY
 
-
-@pytest.fixture(scope="module")
-def running():
-    one = Running(origins=(ORIGIN,))
-    yield one
-    one.stop()
+running = running_fixture(origins=(ORIGIN,))
 
 
 @pytest.mark.parametrize(

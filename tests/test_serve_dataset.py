@@ -6,7 +6,7 @@ import tarfile
 import numpy as np
 import pytest
 from PIL import Image
-from serve_helpers import Running, error_of, start_fixture, wait_until  # noqa: F401 - fixture
+from serve_helpers import error_of, running_fixture, start_fixture, wait_until  # noqa: F401 - fixture
 
 import mnistgen
 from mnistgen.serve.settings import MOST_DATASET
@@ -14,11 +14,7 @@ from mnistgen.serve.settings import MOST_DATASET
 PATH = "/v1/dataset"
 
 
-@pytest.fixture(scope="module")
-def running():
-    one = Running(("vae", "cgan"))
-    yield one
-    one.stop()
+running = running_fixture(("vae", "cgan"))
 
 
 @pytest.mark.parametrize("digits", [None, [3, 1, 4]])

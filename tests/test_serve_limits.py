@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from serve_helpers import DIGIT, Running, error_of, start_fixture, wait_until  # noqa: F401 - fixture
+from serve_helpers import DIGIT, HEALTH, error_of, running_fixture, start_fixture, wait_until  # noqa: F401 - fixture
 
 import mnistgen
 from mnistgen.errors import ArtifactError, InputError
@@ -27,15 +27,10 @@ from mnistgen.serve.cache import Body, Cache
 from mnistgen.serve.service import Service
 from mnistgen.serve.settings import Settings
 
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
 
 
-@pytest.fixture(scope="module")
-def running():
-    one = Running()
-    yield one
-    one.stop()
+running = running_fixture()
 
 
 def test_full_queue_is_refused_and_recovers(start, monkeypatch):

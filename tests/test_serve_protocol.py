@@ -5,18 +5,13 @@ import re
 import socket
 
 import pytest
-from serve_helpers import DIGIT, Running, start_fixture  # noqa: F401 - fixture
+from serve_helpers import DIGIT, HEALTH, running_fixture, start_fixture  # noqa: F401 - fixture
 
 HEAD_OF_DIGIT = f"HEAD {DIGIT} HTTP/1.1\r\nHost: x\r\n".encode()
 GET_DIGIT = f"GET {DIGIT} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
-def running():
-    one = Running()
-    yield one
-    one.stop()
+running = running_fixture()
 
 
 @contextlib.contextmanager

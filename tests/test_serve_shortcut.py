@@ -1,7 +1,7 @@
 """The shortcut of `mnistgen serve` answers as Starlette's router does."""
 
 import pytest
-from serve_helpers import Running
+from serve_helpers import Running, running_fixture
 
 from mnistgen.serve import shortcut
 
@@ -21,11 +21,7 @@ PATHS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def running():
-    one = Running(("vae", "cgan"))
-    yield one
-    one.stop()
+running = running_fixture(("vae", "cgan"))
 
 
 @pytest.fixture(scope="module")

@@ -4,18 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from serve_helpers import SHA256, Running, error_of
+from serve_helpers import SHA256, error_of, running_fixture
 
 INFER = "/v2/models/cgan/infer"
 Z = np.linspace(-1, 1, 256, dtype=np.float32).reshape(2, 128)
 LABEL = np.eye(10, dtype=np.float32)[[3, 4]]
 
 
-@pytest.fixture(scope="module")
-def running():
-    one = Running()
-    yield one
-    one.stop()
+running = running_fixture()
 
 
 def tensor(name, value, **changes):

@@ -19,7 +19,7 @@ _UP = 2
 
 
 def encode(levels: NDArray[np.uint8], scale: int, texts: dict[str, str]) -> bytes:
-    """Encode a picture; equal pixels and texts give equal bytes, however much of the size is due to `scale`.
+    """Encode a picture. The bytes depend on the enlarged picture and the texts only, not on how it was enlarged.
 
     The caller validates the arguments.
 
