@@ -62,7 +62,7 @@ def test_input_and_output_shapes(model, recipe):
         if name in ("encoder", "classifier"):
             sizes = (2, 2) if name == "encoder" else (128, 10)
             assert [tuple(part.shape) for part in output] == [(3, size) for size in sizes]
-        elif name in ("density", "prior"):
+        elif name == "prior":
             assert output.shape == (3, *network.input_shapes[0])
         else:
             assert tuple(output.shape) == ((3, 1) if name == "discriminator" else (3, 1, 28, 28))

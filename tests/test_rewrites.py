@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from export.graphs import rewrites
-from training.flow import Flow
+from training.prior import Prior
 
 UPSAMPLING = [
     {"kernel_size": 3, "padding": 1, "output_padding": 1},
@@ -58,10 +58,10 @@ def test_interleave_restores_the_map():
 
 
 @torch.no_grad()
-def test_fused_flow_equals_flow():
-    flow = Flow()
+def test_fused_prior_equals_prior():
+    prior = Prior()
     points = torch.randn(50, 2)
-    assert difference(rewrites.FusedFlow(flow)(points), flow(points)) < 1e-5
+    assert difference(rewrites.FusedPrior(prior)(points), prior(points)) < 1e-6
 
 
 @torch.no_grad()

@@ -71,7 +71,7 @@ def test_weights_file_describes_the_training(finished, model, recipe):
         facts = json.loads(file.metadata()["mnistgen"])
         networks = {key.split(".")[0] for key in file.keys()}  # noqa: SIM118
     expected = {"encoder", "decoder"} if model == "vae" else {"generator"}
-    only_tuned = {"vae": {"density"}, "gan": {"prior"}}.get(model, set())
+    only_tuned = {"prior"} if model != "cgan" else set()
     assert networks == expected | (only_tuned if recipe == "tuned" else set())
     option = " --recipe tuned" if recipe == "tuned" else ""
     assert facts["command"] == f"python -m training.{model}{option} --epochs 3 --batch-size 4 --seed 3"

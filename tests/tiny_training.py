@@ -12,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from training import cgan, data, flow, gan, trainer, vae
+from training import cgan, data, gan, latents, prior, trainer, vae
 
 MODULES = {"vae": vae, "gan": gan, "cgan": cgan}
 BATCH = 4
@@ -48,7 +48,8 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make all trainings tiny."""
     monkeypatch.setattr(data, "load", digits)
     monkeypatch.setattr(trainer, "SAMPLES", 10)
-    monkeypatch.setattr(flow, "STEPS", 2)
+    monkeypatch.setattr(latents, "SAMPLES", 100)
+    monkeypatch.setattr(prior, "ROTATIONS", 2)
     monkeypatch.setattr(gan, "STATISTICS_LATENTS", 50)
 
 

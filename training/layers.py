@@ -1,5 +1,6 @@
-"""Weight initialization and batch normalization as in Keras."""
+"""Weight initialization and batch normalization as in Keras, and temperatures."""
 
+import copy
 from collections.abc import Iterable
 
 import torch
@@ -32,3 +33,12 @@ def estimate_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
     for layer, (training, momentum) in zip(layers, settings, strict=True):
         layer.train(training)
         layer.momentum = momentum
+
+
+def at_temperature(network: nn.Sequential, temperature: float) -> nn.Sequential:
+    """Return a copy of a network whose last layer's outputs, logits, are divided by `temperature`."""
+    network = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in network[-1].parameters():
+            parameter /= temperature
+    return network

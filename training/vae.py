@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from training import trainer
 from training.cli import command
 from training.data import Digits
-from training.flow import Flow, fit_flow
+from training.latents import draw_latents
+from training.layers import at_temperature
+from training.prior import Prior, fit_prior
 from training.shards import Losses, Minimize
 
 
@@ -31,12 +33,19 @@ class TunedConfig(Config):
     """Tuned recipe."""
 
     recipe: str = "tuned"
+    epochs: int = 40
     kl_weight: float = 0.5
     """Weight of the KL divergence (beta-VAE, Higgins et al. 2017); 1 in the seed recipe."""
     kl_warmup: float = 0.0
     """Fraction of the training in which the weight of the KL divergence rises (Bowman et al. 2016)."""
     feature_weight: float = 50.0
     """Weight of the feature loss."""
+    feature_temperature: float = 0.65
+    """Temperature of the reconstructions in the feature loss: their logits are divided by it, for sharper images."""
+    temperature: float = 0.66
+    """Temperature of the exported decoder."""
+    prior_steps: int = 15_000
+    """Optimizer steps that fit the prior."""
     ema_decay: float = 0.999
 
 
@@ -51,6 +60,7 @@ class LessonConfig(TunedConfig):
     """At first, the digits may spread over the plane."""
     feature_weight: float = 120.0
     ema_decay: float = 0.99
+    prior_steps: int = 2_000
 
 
 class Encoder(nn.Module):
@@ -202,18 +212,17 @@ class Trainer(trainer.Trainer):
 
 
 class TunedTrainer(Trainer):
-    """Tuned recipe: a larger encoder, a feature loss, EMA, and a normalizing flow fitted to the latents at the end.
+    """Tuned recipe: a larger encoder, a feature loss, EMA, sharper images, and a prior that is fitted at the end.
 
     With the pixel loss alone, half of the digits are reconstructed as another digit. So a classifier is trained in the
     first epoch, and from the second epoch on reconstructions must have the features of the originals.
     """
 
-    exported_networks = ("encoder", "decoder", "density")  # "density" is the flow's name in weights files
+    exported_networks = ("encoder", "decoder", "prior")
 
     def __init__(self, config: TunedConfig):
-        networks = {"encoder": TunedEncoder(), "decoder": Decoder(), "density": Flow(), "classifier": Classifier()}
+        networks = {"encoder": TunedEncoder(), "decoder": Decoder(), "classifier": Classifier(), "prior": Prior()}
         super().__init__(config, **networks)
-        self.networks["density"].reset_to_identity()
         self.optimizers["classifier"] = trainer.adam(self.networks["classifier"].parameters(), config.learning_rate)
         self.track_ema("encoder")
         self.track_ema("decoder")
@@ -236,7 +245,9 @@ class TunedTrainer(Trainer):
         if self.trains_classifier():
             yield self.classifier_loss(images, labels)
         else:
-            feature = feature_loss(self.features(torch.sigmoid(logits)), self.features(images).detach())
+            feature = feature_loss(
+                self.features(torch.sigmoid(logits / self.config.feature_temperature)), self.features(images).detach()
+            )
         loss = reconstruction + self.kl_weight() * kl + self.config.feature_weight * feature
         yield Minimize(self.optimizers["vae"], loss)
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl, "feature_loss": feature}
@@ -262,18 +273,21 @@ class TunedTrainer(Trainer):
             logits = self.networks["classifier"](images + noise)[1].float()  # (B, 10)
         return Minimize(self.optimizers["classifier"], F.cross_entropy(logits, labels))
 
+    def exported(self, name: str) -> nn.Module:
+        """Return the EMA of network `name` if there is one, else the network; the decoder at the temperature."""
+        network = super().exported(name)
+        return at_temperature(network, self.config.temperature) if name == "decoder" else network
+
     def end_epoch(self, digits: Digits) -> None:
-        """After the last epoch, fit the flow to the latents of the training set."""
-        if self.progress < 1:
-            return
-        with torch.inference_mode():
-            outputs = [self.exported("encoder")(images.float() / 255) for images in digits.images.split(500)]
-        mean, log_var = (torch.cat(batches).clone() for batches in zip(*outputs, strict=True))  # (N, 2) each
-        fit_flow(self.networks["density"], mean, log_var)
+        """After the last epoch, fit the prior to latents of the training set."""
+        if self.progress == 1:
+            networks = self.exported("encoder"), self.exported("decoder"), self.networks["classifier"]
+            fit_prior(self.networks["prior"], draw_latents(*networks, digits), self.config.prior_steps)
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
-        """Return the seed recipe's grids, with samples from the flow, which is the identity until it is fitted."""
-        z = self.networks["density"](self.fixed_latents(trainer.SAMPLES, 2))  # (SAMPLES, 2)
+        """Return the seed recipe's grids; after the last epoch, the samples are those of the prior."""
+        z = self.fixed_latents(trainer.SAMPLES, 2)  # (SAMPLES, 2)
+        z = self.networks["prior"](z) if self.progress == 1 else z
         return {**super().sample_grids(test_images), "samples": torch.sigmoid(self.exported("decoder")(z))}
 
 

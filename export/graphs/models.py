@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from export.errors import ExportError
 from export.graphs.rewrites import (
-    FusedFlow,
+    FusedPrior,
     Interleave,
     PolyphaseConvTranspose2d,
     PolyphaseInputConvTranspose2d,
@@ -22,23 +22,23 @@ from export.graphs.rewrites import (
 )
 from export.weights import Weights
 from training import cgan, gan, vae
-from training.flow import Flow
+from training.prior import Prior
 
 
 class VaeGraph(nn.Module):
     """The VAE's decoder with a sigmoid: z (N, 2) → image.
 
-    If a flow was fitted, it first maps the unit normal z to the distribution of the encoder's latents.
+    If a prior was fitted, it first maps the unit normal z to the distribution of the encoder's latents.
     """
 
-    def __init__(self, decoder: vae.Decoder, density: Flow | None = None):
+    def __init__(self, decoder: vae.Decoder, prior: Prior | None = None):
         super().__init__()
         self.decoder = decoder
-        self.density = density or nn.Identity()
+        self.prior = prior or nn.Identity()
 
     def forward(self, z: Tensor) -> Tensor:
         """Decode latents."""
-        return torch.sigmoid(self.decoder(self.density(z)))
+        return torch.sigmoid(self.decoder(self.prior(z)))
 
 
 class GanGraph(nn.Module):
@@ -71,12 +71,12 @@ class CganGraph(nn.Module):
 
 
 class OptimizedVae(nn.Module):
-    """VaeGraph with polyphase convolutions and a fused flow."""
+    """VaeGraph with polyphase convolutions and a fused prior."""
 
     def __init__(self, graph: VaeGraph):
         super().__init__()
         *head, first, activation, second, _, last = graph.decoder
-        self.density = FusedFlow(graph.density) if isinstance(graph.density, Flow) else graph.density
+        self.prior = FusedPrior(graph.prior) if isinstance(graph.prior, Prior) else graph.prior
         self.layers = nn.Sequential(
             *head,
             PolyphaseConvTranspose2d(first, activation),
@@ -87,7 +87,7 @@ class OptimizedVae(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Decode latents."""
-        return torch.sigmoid(self.layers(self.density(z)))
+        return torch.sigmoid(self.layers(self.prior(z)))
 
 
 class OptimizedGan(nn.Module):
@@ -202,7 +202,7 @@ class Graph:
 
 
 GRAPHS = {
-    "vae": Graph(VaeGraph, OptimizedVae, {"decoder": vae.Decoder, "density": Flow}, frozenset({"density"})),
+    "vae": Graph(VaeGraph, OptimizedVae, {"decoder": vae.Decoder, "prior": Prior}, frozenset({"prior"})),
     "gan": Graph(GanGraph, OptimizedGan, {"generator": gan.Generator, "prior": gan.Prior}, frozenset({"prior"})),
     "cgan": Graph(CganGraph, OptimizedCgan, {"generator": cgan.Generator}, quantizable=QuantizableCgan),
 }

@@ -12,15 +12,13 @@ blocked kernel.
 `WinogradConvTranspose2d`.
 """
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.flow import Coupling, Flow
+from training.prior import Prior
 
 PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
 """Phase (a, b) of a map holds its pixels (2i + a, 2j + b)."""
@@ -114,42 +112,26 @@ def conv_as_transposed(layer: nn.Conv2d) -> nn.ConvTranspose2d:
     return transposed
 
 
-class FusedFlow(nn.Module):
-    """A flow whose couplings transform both coordinates at once: points (N, 2) → points (N, 2).
+class FusedPrior(nn.Module):
+    """A prior that transforms both coordinates at once: points (N, 2) → latents (N, 2).
 
-    A coupling changes one coordinate. Here, weights of zero leave the other one as it is, which saves splitting and
-    joining them. Steps that small cost as much as starting them, which a single image notices.
+    Its products and sums are those of matrices, which saves splitting and joining the coordinates. Steps that small
+    cost as much as starting them, which a single image notices.
     """
 
-    def __init__(self, flow: Flow):
+    def __init__(self, prior: Prior):
         super().__init__()
-        self.steps = nn.ModuleList(nn.ModuleDict(_both_coordinates(coupling)) for coupling in flow.couplings)
-        self.square = nn.Buffer(torch.tensor(math.e**2))
+        self.prior = prior
+        self.repeat = nn.Linear(2, 6)  # a point (x, y) → (x, x, y, y, 1, 1)
+        self.repeat.weight = nn.Parameter(torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1], [0, 0], [0, 0]]))
+        self.repeat.bias = nn.Parameter(torch.tensor([0.0, 0, 0, 0, 1, 1]))
+        self.sum = nn.Linear(6, 2, bias=False)  # of every second number
+        self.sum.weight = nn.Parameter(torch.eye(2).repeat(1, 3))
 
     def forward(self, points: Tensor) -> Tensor:
         """Transform the points."""
-        for step in self.steps:
-            hidden = step["hidden"](points)  # (N, 64)
-            scale = self.square ** torch.tanh(step["half_log_scale"](hidden))  # (N, 2), 1 for the other coordinate
-            points = points * scale + step["shift"](hidden)
-        return points
-
-
-def _both_coordinates(coupling: Coupling) -> dict[str, nn.Module]:
-    """Return the coupling's layers with both coordinates as input and output, (N, 2) each, and half log scales."""
-    first, *between, last = coupling.layers
-    wide = nn.Linear(2, first.out_features)
-    wide.weight = nn.Parameter(F.pad(first.weight, (1, 0) if coupling.moved == 0 else (0, 1)))
-    wide.bias = first.bias
-    layers: dict[str, nn.Module] = {"hidden": nn.Sequential(wide, *between)}
-    for row, (name, factor) in enumerate((("half_log_scale", 0.5), ("shift", 1.0))):
-        layer = layers[name] = nn.Linear(last.in_features, 2)
-        chosen = F.one_hot(torch.tensor(coupling.moved), 2) * factor  # (2,)
-        layer.weight, layer.bias = (
-            nn.Parameter(chosen[:, None] * last.weight[row]),
-            nn.Parameter(chosen * last.bias[row]),
-        )
-    return layers
+        maps = self.prior.maps(self.prior.weights(points))  # (N, 6)
+        return self.sum(maps * self.repeat(points))  # (N, 2)
 
 
 class WinogradConvTranspose2d(nn.Module):

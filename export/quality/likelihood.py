@@ -6,12 +6,11 @@ from torch import Tensor, nn
 from export.graphs.models import load
 from export.weights import Weights
 from training import vae
-from training.flow import Flow
 
 
 def load_encoder(weights: Weights) -> nn.Module:
-    """Return the VAE's encoder; the tuned recipe, which also fits a flow, has a larger one."""
-    return load(vae.TunedEncoder() if weights.network("density") else vae.Encoder(), "encoder", weights)
+    """Return the VAE's encoder; the tuned recipe, which also fits a prior, has a larger one."""
+    return load(vae.TunedEncoder() if weights.network("prior") else vae.Encoder(), "encoder", weights)
 
 
 @torch.inference_mode()
@@ -19,11 +18,9 @@ def likelihood(weights: Weights, images: Tensor, seed: int) -> dict[str, float]:
     """Return the negative ELBO (Kingma & Welling 2013) of uint8 `images` (N, 1, 28, 28) and its terms.
 
     Values are in nats per image, estimated with one latent per image. `negative_elbo` is `reconstruction` plus `kl`,
-    the divergence of the posterior from the unit normal. If the weights have a normalizing flow,
-    `negative_elbo_flow_prior` is the bound with the flow's distribution as prior.
+    the divergence of the posterior from the unit normal.
     """
     encoder, decoder = load_encoder(weights), load(vae.Decoder(), "decoder", weights)
-    flow = load(Flow(), "density", weights) if weights.network("density") else None
     parts = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -36,9 +33,5 @@ def likelihood(weights: Weights, images: Tensor, seed: int) -> dict[str, float]:
                 "kl": float(vae.kl_divergence(mean, log_var)),
             }
             part["negative_elbo"] = part["reconstruction"] + part["kl"]
-            if flow:
-                log_q = torch.distributions.Normal(mean, (log_var / 2).exp()).log_prob(z).sum(1)  # (B,)
-                kl = float((log_q - flow.log_prob(z)).mean())
-                part["negative_elbo_flow_prior"] = part["reconstruction"] + kl
             parts.append((len(batch), part))
     return {name: sum(n * part[name] for n, part in parts) / len(images) for name in parts[0][1]}
