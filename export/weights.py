@@ -46,6 +46,11 @@ class Weights:
         """SHA-256 of the file, in hexadecimal."""
         return hashlib.sha256(self.content).hexdigest()
 
+    @property
+    def networks(self) -> set[str]:
+        """Names of the networks."""
+        return {key.partition(".")[0] for key in self.tensors}
+
     def network(self, name: str) -> dict[str, Tensor]:
         """Return the state of the network `name`; empty if there is none."""
         return {

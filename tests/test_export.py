@@ -339,13 +339,14 @@ def test_foreign_weights_change_nothing(export, folder, spoil, words):
     assert contents(folder) == before
 
 
-def test_weights_of_another_network_are_rejected(export, folder):
+@pytest.mark.parametrize("change", [{"decoder.0.weight": torch.zeros(1)}, {"density.0.weight": torch.zeros(1)}])
+def test_weights_of_another_network_are_rejected(export, folder, change):
     path = folder / "weights" / "vae.safetensors"
-    facts = weights.read("vae", path).facts
-    save_file({"decoder.0.weight": torch.zeros(1)}, path, {"mnistgen": json.dumps(facts)})
+    given = weights.read("vae", path)
+    save_file({**given.tensors, **change}, path, {"mnistgen": json.dumps(given.facts)})
     code, output = export("--all")
     assert code == 1
-    assert "does not fit the network" in output
+    assert f"does not fit the network {next(iter(change)).partition('.')[0]}" in output
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs locks of POSIX")

@@ -12,7 +12,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from training import cgan, data, gan, latents, prior, trainer, vae
+from training import cgan, data, gan, latents, trainer, vae
+from training.prior import fit_prior
 
 MODULES = {"vae": vae, "gan": gan, "cgan": cgan}
 BATCH = 4
@@ -49,7 +50,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "load", digits)
     monkeypatch.setattr(trainer, "SAMPLES", 10)
     monkeypatch.setattr(latents, "SAMPLES", 100)
-    monkeypatch.setattr(prior, "ROTATIONS", 2)
+    monkeypatch.setattr(vae, "fit_prior", lambda prior, latents, steps: fit_prior(prior, latents, 2))
     monkeypatch.setattr(gan, "STATISTICS_LATENTS", 50)
 
 

@@ -186,6 +186,8 @@ class Graph:
     """Networks by their names in the weights file; the first one's `input_shapes` are the graph's."""
     optional: frozenset[str] = frozenset()
     """Names of networks that only some recipes train."""
+    left_out: frozenset[str] = frozenset()
+    """Names of networks in the weights file that the graph does not need."""
     quantizable: type[nn.Module] | None = None
     """The form to quantize, if it is not the optimized one."""
 
@@ -198,11 +200,15 @@ class Graph:
     def build(self, weights: Weights) -> nn.Module:
         """Return the reference graph with these weights, in evaluation mode; raise ExportError if they do not fit."""
         names = [name for name in self.networks if name not in self.optional or weights.network(name)]
+        for name in weights.networks - {*self.networks, *self.left_out}:
+            raise _misfit(weights, name)
         return self.reference(*(load(self.networks[name](), name, weights) for name in names)).eval()
 
 
 GRAPHS = {
-    "vae": Graph(VaeGraph, OptimizedVae, {"decoder": vae.Decoder, "prior": Prior}, frozenset({"prior"})),
+    "vae": Graph(
+        VaeGraph, OptimizedVae, {"decoder": vae.Decoder, "prior": Prior}, frozenset({"prior"}), frozenset({"encoder"})
+    ),
     "gan": Graph(GanGraph, OptimizedGan, {"generator": gan.Generator, "prior": gan.Prior}, frozenset({"prior"})),
     "cgan": Graph(CganGraph, OptimizedCgan, {"generator": cgan.Generator}, quantizable=QuantizableCgan),
 }
@@ -224,10 +230,12 @@ def load(network: nn.Module, name: str, weights: Weights) -> nn.Module:
     try:
         network.load_state_dict(_with_counters(network, weights.network(name)))
     except RuntimeError as error:
-        raise ExportError(
-            f"{weights.path} does not fit the network {name} of this version. Train the model again."
-        ) from error
+        raise _misfit(weights, name) from error
     return network.eval()
+
+
+def _misfit(weights: Weights, name: str) -> ExportError:
+    return ExportError(f"{weights.path} does not fit the network {name} of this version. Train the model again.")
 
 
 def _with_counters(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

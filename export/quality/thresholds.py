@@ -45,7 +45,9 @@ class Threshold:
 
 THRESHOLDS = {
     "vae": (
-        Threshold("frechet_distance", 0.7, at_most=True, times="seed_recipe"),
+        Threshold("legibility", 0.95),
+        Threshold("frechet_distance", 0.2, at_most=True, times="seed_recipe"),
+        Threshold("coverage", 0.15),
         Threshold("negative_elbo", 1.0, at_most=True, times="seed_recipe"),
         Threshold("memorization_rate", 0.02, at_most=True),
     ),
