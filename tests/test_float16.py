@@ -14,7 +14,7 @@ from onnx import TensorProto, numpy_helper
 import mnistgen
 from export.artifacts import manifest_bytes, write_artifacts
 from export.errors import ExportError
-from export.graphs.float16 import SMALL, store_as_float16
+from export.graphs.float16 import FEW, SMALL, store_as_float16
 from export.quality import command as quality
 from export.quality import evaluate
 from mnistgen.inference.session import open_session, run_session
@@ -46,14 +46,15 @@ def test_images_are_within_one_level(name, n):
 @pytest.mark.parametrize("name", FLOAT16)
 def test_files_are_smaller(name):
     float32, float16 = files(name)
-    assert len(float16) < 0.55 * len(float32)
+    assert len(float16) < 0.56 * len(float32)
 
 
 @pytest.mark.parametrize("name", FLOAT16)
 def test_large_weights_are_the_rounded_ones(name):
     float32, stored = map(constants, files(name))
     for key, values in float32.items():
-        if values.dtype == np.float32 and values.size >= SMALL:
+        is_narrow = values.ndim == 2 and min(values.shape) < FEW
+        if values.dtype == np.float32 and values.size >= SMALL and not is_narrow:
             assert stored[f"{key}.stored"].dtype == np.float16
             np.testing.assert_array_equal(stored.pop(f"{key}.stored"), values.astype(np.float16))
         else:
