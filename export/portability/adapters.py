@@ -31,9 +31,14 @@ def onnxruntime(path: str, example: Arrays) -> Run:
 
 def reference(path: str, example: Arrays) -> Run:
     """Open in ONNX's reference evaluator."""
+    import onnx
+    from onnx import version_converter
     from onnx.reference import ReferenceEvaluator
 
-    evaluator = ReferenceEvaluator(path)
+    model = onnx.load(path)
+    if any(node.op_type == "DequantizeLinear" for node in model.graph.node):  # which it has from opset 19 on
+        model = version_converter.convert_version(model, 21)
+    evaluator = ReferenceEvaluator(model)
     return lambda inputs: evaluator.run(None, inputs)[0]
 
 
