@@ -22,7 +22,7 @@ FEW = 16
 """A matrix with fewer rows or columns also stays in float32.
 
 The first layer of the VAE's decoder adds two products only, so that their rounding errors do not average out. In
-float16, it changed 48 of 157 million pixels by two gray levels; else, none of them changed by more than one.
+float16, it changed 48 of 157 million pixels by two gray levels. In float32, no pixel changed by more than one.
 """
 
 

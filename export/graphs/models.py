@@ -200,8 +200,8 @@ class Graph:
     def build(self, weights: Weights) -> nn.Module:
         """Return the reference graph with these weights, in evaluation mode; raise ExportError if they do not fit."""
         names = [name for name in self.networks if name not in self.optional or weights.network(name)]
-        for name in weights.networks - {*self.networks, *self.left_out}:
-            raise _misfit(weights, name)
+        if unknown := weights.networks - {*self.networks, *self.left_out}:
+            raise _misfit(weights, min(unknown))
         return self.reference(*(load(self.networks[name](), name, weights) for name in names)).eval()
 
 

@@ -115,8 +115,8 @@ def conv_as_transposed(layer: nn.Conv2d) -> nn.ConvTranspose2d:
 class FusedPrior(nn.Module):
     """A prior that transforms both coordinates at once: points (N, 2) → latents (N, 2).
 
-    Its products and sums are those of matrices, which saves splitting and joining the coordinates. Steps that small
-    cost as much as starting them, which a single image notices.
+    Matrix products replace splitting and joining the coordinates. For a single image, starting such small operators
+    takes longer than their arithmetic.
     """
 
     def __init__(self, prior: Prior):
