@@ -62,7 +62,7 @@ def build_model(name: str, weights: Weights) -> tuple[bytes, Model]:
             "versions": versions(),
         },
         precision=precision,
-        label_bias=_label_bias(module),
+        **_clusters(module),
         flops=_flops(graph, module),
         **facts,
     )
@@ -94,10 +94,13 @@ def _metadata(name: str, facts: dict[str, Any]) -> dict[str, str]:
     return {"schema": METADATA_SCHEMA, "model": name, **texts}
 
 
-def _label_bias(module: nn.Module) -> list[float]:
-    """Return the bias of the clusters of the latents, in the fewest digits of each float32; empty without clusters."""
+def _clusters(module: nn.Module) -> dict[str, Any]:
+    """Return the facts about the clusters of the latents, if any; the bias in the fewest digits of each float32."""
     prior = getattr(module, "prior", None)
-    return [float(str(bias)) for bias in prior.leanings.numpy()] if isinstance(prior, gan.Prior) else []
+    if not isinstance(prior, gan.Prior):
+        return {}
+    bias = [float(str(each)) for each in prior.leanings.numpy()]
+    return {"label_bias": bias, "label_temperature": prior.temperature}
 
 
 def _flops(graph: Graph, module: nn.Module) -> int:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,11 +17,14 @@ from export.artifacts import (
     write_artifacts,
 )
 from export.build import build_model
+from export.errors import ExportError
 from export.graphs.batch import fix_batch
 from export.graphs.models import base_model
+from export.label_map import label_map
 from export.options import chosen_models, model_options
 from export.weights import Weights
-from mnistgen.manifest import Model
+from mnistgen.errors import ArtifactError
+from mnistgen.manifest import Manifest, Model
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -61,6 +65,7 @@ def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path
             f"{name}: weights from {found.path} ({found.facts['recipe']} recipe, {found.facts['epochs']} epochs)"
         )
         content, model = build_model(name, found)
+        model = _with_label_map(model, content, artifacts)
         models[name] = keep_certificate(model, content, before.get(name), artifacts)
         if reason := _endangers(models[name], before, found, artifacts):
             reasons[name] = reason
@@ -76,6 +81,17 @@ def main(every: bool, names: tuple[str, ...], checkpoints: Path, artifacts: Path
     click.echo(f"Written to {artifacts}.")
     if reasons and replaced:
         click.secho(_warning(reasons, replaced, artifacts), err=True, fg="yellow", bold=True)
+
+
+def _with_label_map(model: Model, content: bytes, artifacts: Path) -> Model:
+    """Return `model` with a map of its digits, if its latents are a plane and the manifest lists a verifier."""
+    if model.latent_size != 2 or model.classes or not read_verifier(artifacts):
+        return model
+    try:
+        verifier = Manifest(artifacts).read_verifier()
+    except ArtifactError as error:
+        raise ExportError(f"{error.problem}. Run python -m export.verifier first.") from error
+    return replace(model, label_map=label_map(content, verifier))
 
 
 def _replaces(path: Path, content: bytes) -> bool:

@@ -98,7 +98,17 @@ def test_foreign_manifest_is_rejected(artifacts, text, code):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("latent_size", "2"), ("label_bias", [0] * 10), ("label_bias", [0]), ("label_bias", None)]
+    ("field", "value"),
+    [
+        ("latent_size", "2"),
+        ("label_bias", [0] * 10),
+        ("label_bias", [0]),
+        ("label_bias", None),
+        ("label_temperature", 0.1),
+        ("label_map", ["0" * 128] * 127),
+        ("label_map", ["x" * 128] * 128),
+        ("label_temperature", -1),
+    ],
 )
 def test_wrong_fact_is_rejected(artifacts, field, value):
     manifest = manifest_of(artifacts)

@@ -17,8 +17,8 @@ from conftest import MODELS, ROOT, TRAINED
 from safetensors.torch import load_file, save_file
 
 import mnistgen
+from export import label_map, verifier, weights
 from export import onnx as command
-from export import verifier, weights
 from export.graphs import clean, convert
 from export.graphs.batch import fix_batch
 from export.graphs.models import GRAPHS
@@ -161,6 +161,26 @@ def test_int8_model_has_int8_weights():
     assert kinds == [onnx.TensorProto.INT8] * 8
     values = [*model.graph.input, *model.graph.output]
     assert {value.type.tensor_type.elem_type for value in values} == {onnx.TensorProto.FLOAT}
+
+
+def test_map_of_digits_agrees_with_the_verifier(monkeypatch):
+    monkeypatch.setattr(label_map, "SIDE", 16)
+    manifest = Manifest(ARTIFACTS)
+    model = manifest.model("vae")
+    rows = label_map.label_map(manifest.read_bytes(model), manifest.read_verifier())
+    assert [len(row) for row in rows] == [16] * 16
+    committed = [line[4::8] for line in model.label_map[4::8]]  # the cells around the same latents
+    cells = [
+        (few, many) for row, line in zip(rows, committed, strict=True) for few, many in zip(row, line, strict=True)
+    ]
+    assert sum(few == many for few, many in cells) > 0.8 * len(cells)
+
+
+def test_damaged_verifier_stops_the_export(export, folder, committed_builds):
+    (folder / "verifier.onnx").write_bytes(b"")
+    code, output = export("--model", "vae")
+    assert code == 1
+    assert "Run python -m export.verifier first." in output
 
 
 def test_one_model_is_exported_alone(export, folder):

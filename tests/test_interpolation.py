@@ -8,7 +8,7 @@ import pytest
 from subprocess_helpers import run_python
 
 import mnistgen
-from mnistgen import interpolation
+from mnistgen import interpolation, walk
 
 TENTHS = np.arange(11)[:, None] / 10
 
@@ -59,14 +59,32 @@ def test_vae_walks_are_linear():
     np.testing.assert_allclose(vae.walk(seeds=[1, 2], frames=2)[1], middle[0], atol=1)
 
 
-@pytest.mark.parametrize("name", ["gan", "cgan"])
-def test_gan_walks_stay_on_sphere(name):
-    generator = mnistgen.load(name, device="cpu")
-    a, b = generator.latents(seed=1), generator.latents(seed=2)
+def test_cgan_walks_stay_on_sphere(cgan):
+    a, b = cgan.latents(seed=1), cgan.latents(seed=2)
     half = np.arccos(a @ b.T / (np.linalg.norm(a) * np.linalg.norm(b))) / 2
-    label = np.eye(10)[:1] if generator.model.classes else None
-    middle = np.rint(generator.decode((a + b) / (2 * np.cos(half)), label) * 255)
-    np.testing.assert_allclose(generator.walk(seeds=[1, 2], frames=2)[1], middle[0], atol=1)
+    middle = np.rint(cgan.decode((a + b) / (2 * np.cos(half)), np.eye(10)[:1]) * 255)
+    np.testing.assert_allclose(cgan.walk(seeds=[1, 2], frames=2)[1], middle[0], atol=1)
+
+
+def test_gan_walks_mix_clusters():
+    gan = mnistgen.load("gan", device="cpu")
+    ends = gan.latents(2, seed=1)  # (2, 100)
+    points = walk.between(gan.model)(*ends, TENTHS)  # (11, 100)
+    sums = points[:, :10] + np.array(gan.model.label_bias, np.float32)
+    shares = np.exp((sums - sums.max(1, keepdims=True)) / gan.model.label_temperature)
+    shares /= shares.sum(1, keepdims=True)
+    start, end = np.eye(10)[(ends[:, :10] + gan.model.label_bias).argmax(1)]
+    assert (start != end).any()
+    np.testing.assert_allclose(shares, (1 - TENTHS) * start + TENTHS * end, atol=1e-3)
+    np.testing.assert_allclose(points[:, 10:], interpolation.slerp(*ends[:, 10:], TENTHS))
+
+
+def test_gan_walks_do_not_jump():
+    gan = mnistgen.load("gan", device="cpu")
+    images = gan.walk(seeds=[1, 2, 3, 4, 5, 6], frames=32).array.astype(float)
+    for leg in range(5):
+        steps = np.linalg.norm(np.diff(images[32 * leg : 32 * leg + 33], axis=0), axis=(1, 2))  # (32,)
+        assert steps.max() < steps.sum() / 5
 
 
 def test_slerp_turns_evenly():

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from export.quality import interpolation, metrics
-from mnistgen.latents import latents
 
 
 @pytest.fixture
@@ -90,16 +89,8 @@ def test_path_lengths_of_known_curves():
     assert metrics.path_lengths(jump) == pytest.approx((1, 1))
 
 
-@pytest.mark.parametrize("size", [2, 128])
-def test_interpolation_keeps_ends_and_norm(size):
-    start, end = latents(2, size, seed=0)
-    path = interpolation.interpolate_latents(start, end)
-    assert path.shape == (interpolation.STEPS, size)
-    np.testing.assert_allclose(path[[0, -1]], [start, end], atol=1e-6)
-    if size == 2:
-        np.testing.assert_allclose(path[16], (start + end) / 2, atol=1e-6)
-    else:
-        lengths = np.linalg.norm(path, axis=1)
-        low, high = sorted([np.linalg.norm(start), np.linalg.norm(end)])
-        assert (lengths >= 0.95 * low).all()
-        assert (lengths <= 1.05 * high).all()
+def test_interpolation_is_a_walk(generator):
+    ends = generator.latents(1, seed=4)[0], generator.latents(1, seed=5)[0]
+    digits = [3] if generator.model.classes else None
+    walk = generator.walk(seeds=[4, 5], digits=digits, frames=interpolation.STEPS - 1)
+    np.testing.assert_allclose(interpolation.interpolate(generator, *ends, digit=3), walk, atol=1)

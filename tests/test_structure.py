@@ -24,7 +24,7 @@ LAYERS = [
     ["output", "inference.cpu", "inference.cuda", "inference.onnx_scan", "inference.plugins", "inference.session"],
     ["manifest"],
     ["inference.deadline"],
-    ["inference.engine", "model_file", "request", "text"],
+    ["inference.engine", "latent_digits", "model_file", "request", "text"],
     ["verify", "walk"],
     ["provenance.records", "provenance.checks"],
     ["image", "animation"],

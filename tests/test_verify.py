@@ -13,10 +13,13 @@ from conftest import PACKAGED, ROOT
 import mnistgen
 from mnistgen import verify
 from mnistgen.cli import group
+from mnistgen.latent_digits import MAP_LIMIT, map_cells, may_show, tells_digits
 from mnistgen.latents import one_hot, reserve_latents
 from mnistgen.manifest import Manifest
 
 ARTIFACTS = ROOT / "artifacts"
+SILENT = {"label_bias": [], "label_temperature": 0, "label_map": []}
+"""Facts of a model whose latents do not tell the digit."""
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +93,7 @@ def test_verified_digit_depends_on_address_and_digit(drawn, threads):
 
 def test_attempts_at_other_digits_are_not_drawn(drawn, monkeypatch):
     generator, verified = drawn
-    if not generator.model.label_bias:
+    if not tells_digits(generator.model):
         pytest.skip("its latents do not tell the digit")
     other, sizes = mnistgen.load(generator.model.name, device="cpu"), []
     draw = other._engine.draw
@@ -98,12 +101,26 @@ def test_attempts_at_other_digits_are_not_drawn(drawn, monkeypatch):
     again = other.generate_verified(20, digit=verified.digits, seed=4)
     assert sum(sizes) <= 2 * 20 < verified.attempts.sum()
     sizes.clear()
-    other.model = replace(other.model, label_bias=[])
+    other.model = replace(other.model, **SILENT)
     all_drawn = other.generate_verified(20, digit=verified.digits, seed=4)
     assert sum(sizes) == verified.attempts.sum()
     for each in (again, all_drawn):
         np.testing.assert_array_equal(each.images, verified.images)
         np.testing.assert_array_equal(each.attempts, verified.attempts)
+
+
+def test_map_shows_digits_of_the_plane():
+    model = mnistgen.load("vae", device="cpu").model
+    label_map = ["-" * 128] * 64 + ["-" * 100 + "7" + "-" * 27] + ["-" * 128] * 63
+    model = replace(model, label_map=label_map)
+    z = (
+        np.array([[36.5, 0.5], [37.9, 1.9], [35.1, -0.9], [38.1, 0.5], [36.5, 2.1], [-64.5, 0], [0, 99]], np.float32)
+        / 16
+    )
+    for digit, expected in ((7, [1, 1, 1, 0, 0, 1, 1]), (1, [0, 0, 0, 0, 0, 1, 1])):
+        assert may_show(model, z, np.full(len(z), digit, np.uint8)).tolist() == expected
+    corners = np.array([[-MAP_LIMIT, MAP_LIMIT - 1e-3], [-9, 9]], np.float32)
+    assert map_cells(corners, 128).tolist() == [[0, 127], [-1, 128]]
 
 
 def test_generate_returns_verified_images(cgan):
@@ -158,7 +175,7 @@ def test_verified_rejects_invalid_arguments(gan, arguments, code):
 def test_illegible_image_is_an_error(gan, monkeypatch):
     monkeypatch.setattr(verify, "THRESHOLD", 1.1)
     monkeypatch.setattr(verify, "MOST_ATTEMPTS", 3)
-    monkeypatch.setattr(gan, "model", replace(gan.model, label_bias=[]))
+    monkeypatch.setattr(gan, "model", replace(gan.model, **SILENT))
     runs = []
     original = gan._engine.draw
     monkeypatch.setattr(gan._engine, "draw", lambda n, *others: runs.append(n) or original(n, *others))
@@ -308,3 +325,14 @@ def test_closed_generator_does_not_verify():
     with pytest.raises(mnistgen.InputError) as caught:
         generator.generate(verify=True)
     assert caught.value.code == "generator-closed"
+
+
+def test_map_contains_all_accepted_digits(verifier):
+    vae = mnistgen.load("vae", device="cpu")
+    z = vae.latents(2000, seed=11)
+    probabilities = verifier.read(np.rint(vae.decode(z) * 255).astype(np.uint8))  # (2000, 10)
+    accepted = probabilities.max(1) >= verify.THRESHOLD
+    digits = probabilities.argmax(1).astype(np.uint8)
+    assert accepted.mean() > 0.7
+    assert may_show(vae.model, z[accepted], digits[accepted]).all()
+    assert may_show(vae.model, z, (digits + 1) % 10).mean() < 0.1

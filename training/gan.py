@@ -95,6 +95,12 @@ class Discriminator(nn.Sequential):
 
 LABEL_BIAS = (-0.006, 0.070, -0.003, 0.014, -0.017, -0.059, -0.007, 0.026, -0.014, -0.005)
 """Added to the first ten components of a latent, so that each is the largest as often as MNIST has its digit."""
+TRAINING_TEMPERATURE = 0.02
+"""Temperature of the softmax in training, where some latents between two clusters teach the generator to blend them."""
+TEMPERATURE = 0.0005
+"""Temperature of the softmax in exported models, whose digits are in one cluster."""
+STYLE_SCALE = 1.02
+"""Factor of the other numbers in exported models: the digits are then as varied as real ones."""
 STATISTICS_LATENTS = 5_000
 """Number of latents that the batch-norm statistics of the generator's EMA are estimated from."""
 
@@ -105,19 +111,20 @@ class Prior(nn.Module):
     A generator is continuous, so with a unimodal prior it must produce images between two digits, here for a tenth of
     all latents. A multimodal prior avoids this (Gurumurthy et al. 2017). Of the first ten components, the largest
     becomes 10 and the others 0, by a steep softmax. This partition of the normal has the least possible boundary
-    (Milman & Neeman 2022).
+    (Milman & Neeman 2022). At a lower temperature, fewer latents are between two clusters.
     """
 
     input_shapes = ((100,),)
 
-    def __init__(self):
+    def __init__(self, temperature: float = TEMPERATURE, style_scale: float = STYLE_SCALE):
         super().__init__()
+        self.temperature, self.style_scale = temperature, style_scale
         self.register_buffer("leanings", torch.tensor(LABEL_BIAS))  # the name in weights files
 
     def forward(self, z: Tensor) -> Tensor:
         """Return latents (N, 100) in clusters from standard normal `z` (N, 100)."""
         cluster, style = z.split((10, 90), 1)  # (N, 10), (N, 90)
-        return torch.cat([10 * F.softmax((cluster + self.leanings) / 0.02, 1), style], 1)
+        return torch.cat([10 * F.softmax((cluster + self.leanings) / self.temperature, 1), style * self.style_scale], 1)
 
     def sample(self, label: Tensor) -> Tensor:
         """Sample standard normal latents (N, 100) that belong to the clusters of the one-hot `label` (N, 10)."""
@@ -174,7 +181,7 @@ class TunedTrainer(r3gan.Trainer):
     exported_networks = ("generator", "prior")
 
     def __init__(self, config: TunedConfig):
-        super().__init__(config, generator=Generator(), prior=Prior())
+        super().__init__(config, generator=Generator(), prior=Prior(TRAINING_TEMPERATURE, style_scale=1))
 
     def generate(self, label: Tensor) -> Tensor:
         """Generate images (B, 1, 28, 28) in [-1, 1] from the clusters of one-hot labels (B, 10)."""

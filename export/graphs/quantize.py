@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -17,6 +18,11 @@ QUANTIZED = ["Conv"]
 """Operators that ONNX Runtime computes in int8; transposed convolutions are not among them."""
 CALIBRATION_IMAGES = 256
 """Images from which the ranges of activations are taken."""
+CLIPPED_INPUTS, CLIPPED_OUTPUTS = 0.001, 0.003
+"""Share of the activations that is clipped at either end of a range, for inputs and outputs of quantized operators.
+
+A few activations are several times as large as all others. Without them, the others are rounded in smaller steps.
+"""
 
 
 def quantize(graph: Graph, content: bytes) -> bytes:
@@ -54,18 +60,22 @@ def quantize(graph: Graph, content: bytes) -> bytes:
 
 
 def _ranges(graph: Graph, model: onnx.ModelProto) -> TensorsData:
-    """Return the smallest and largest value of each tensor that a quantized operator reads or writes."""
+    """Return the range of each tensor that a quantized operator reads or writes."""
     nodes = [node for node in model.graph.node if node.op_type in QUANTIZED]
-    names = list(dict.fromkeys(name for node in nodes for name in (node.input[0], node.output[0])))
+    clipped = {node.input[0]: CLIPPED_INPUTS for node in nodes} | {node.output[0]: CLIPPED_OUTPUTS for node in nodes}
+    names = list(clipped)
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=[CPU])
     tensors = session.run(names, convert.example_inputs(graph, CALIBRATION_IMAGES, seed=1))
-    ranges = {name: (_round(each.min()), _round(each.max())) for name, each in zip(names, tensors, strict=True)}
+    ranges = {name: _range(each, clipped[name]) for name, each in zip(names, tensors, strict=True)}
     return TensorsData(CalibrationMethod.MinMax, ranges)
 
 
-def _round(value: np.float32) -> np.ndarray:
-    """Round to eleven bits: the last bits of a sum differ between processors and must not change the file."""
-    return np.asarray(value, dtype=np.float16).astype(np.float32)
+def _range(values: NDArray[np.float32], clipped: float) -> tuple[np.ndarray, ...]:
+    """Return both ends of a range that leaves out the share `clipped` at either end.
+
+    They are rounded to eleven bits: the last bits of a sum differ between processors and must not change the file.
+    """
+    return tuple(end.astype(np.float16).astype(np.float32) for end in np.quantile(values, [clipped, 1 - clipped]))

@@ -16,6 +16,9 @@ Between = Callable[[NDArray[np.float32], NDArray[np.float32], NDArray[Any]], NDA
 _NEARLY_PARALLEL = 0.01
 """Sine of the angle below which an arc equals a line, and its formula would divide by almost zero."""
 
+_LEAST_WEIGHT = 1e-30
+"""Weight of a cluster that has no influence; its logarithm is finite."""
+
 
 def lerp(start: NDArray[np.float32], end: NDArray[np.float32], t: NDArray[Any]) -> NDArray[np.float32]:
     """Interpolate linearly.
@@ -56,6 +59,40 @@ def slerp(start: NDArray[np.float32], end: NDArray[np.float32], t: NDArray[Any])
     arc = (np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / np.sin(angle)
     points: NDArray[np.float32] = arc.astype(np.float32)
     return points
+
+
+def mix_clusters(
+    start: NDArray[np.float32], end: NDArray[np.float32], t: NDArray[Any], bias: Sequence[float], temperature: float
+) -> NDArray[np.float32]:
+    """Interpolate between latents whose first components choose a cluster by a softmax, as the GAN's.
+
+    The weights of the clusters are interpolated linearly, like labels, and the other components on the arc. On an arc
+    of all components, the weights would change from one cluster to the other at once.
+
+    Args:
+        start: Point (width,).
+        end: Point (width,).
+        t: Positions (n, 1) in [0, 1].
+        bias: Added to the first components before the softmax, (clusters,).
+        temperature: Divides these sums.
+
+    Returns:
+        Points (n, width), float32.
+    """
+    clusters = len(bias)
+    first, last = (_cluster_weights(point[:clusters], bias, temperature) for point in (start, end))
+    weights = lerp(first, last, t)  # (n, clusters)
+    logits = np.log(np.maximum(weights, _LEAST_WEIGHT))  # (n, clusters)
+    chosen = (temperature * logits - bias).astype(np.float32)
+    return np.concatenate([chosen, slerp(start[clusters:], end[clusters:], t)], 1)
+
+
+def _cluster_weights(point: NDArray[np.float32], bias: Sequence[float], temperature: float) -> NDArray[np.float32]:
+    """Return the softmax of the sums of `point` (clusters,) and `bias`."""
+    sums = point.astype(np.float64) + bias
+    powers = np.exp((sums - sums.max()) / temperature)
+    weights: NDArray[np.float32] = (powers / powers.sum()).astype(np.float32)
+    return weights
 
 
 def path(stops: NDArray[np.float32], frames: int, loop: bool, between: Between) -> NDArray[np.float32]:

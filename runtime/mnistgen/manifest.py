@@ -92,6 +92,15 @@ class Model(Artifact):
         default_factory=list
     )
     """Added to the first ten components of a latent, so that the largest sum names the digit; empty if none does."""
+    label_temperature: Annotated[float, either(number(0, 0), number(1e-4, 1))] = 0
+    """Temperature of the softmax over these sums, whose result the network takes; 0 without `label_bias`."""
+    label_map: Annotated[list[str], either(several(matches("[0-9-]{128}"), 128, 128), several(one_of(), 0, 0))] = field(
+        default_factory=list
+    )
+    """Digits in the plane of latents, if it has two dimensions (`mnistgen.latent_digits`); empty if unknown.
+
+    Character j of string i names the digit of cell j along the first axis and i along the second, or is "-".
+    """
     flops: Annotated[int, whole(0, 2**63)] = 0
     """Floating-point operations per image; a multiplication and an addition count as two."""
     quality: _Facts = field(default_factory=dict)
@@ -99,8 +108,12 @@ class Model(Artifact):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.label_bias) > self.latent_size:
+        if self.label_bias and len(self.label_bias) >= self.latent_size:
             raise ValueError("label_bias")
+        if self.label_temperature and not self.label_bias:
+            raise ValueError("label_temperature")
+        if self.label_map and self.latent_size != 2:
+            raise ValueError("label_map")
 
     @property
     def certified(self) -> bool:
@@ -241,7 +254,7 @@ class Manifest:
 
 def _model(name: str, given: dict[str, Any]) -> Model:
     known = {each.name for each in fields(Model)} - {"name"}
-    required = known - {"precision", "label_bias", "flops", "quality"}
+    required = known - {"precision", "label_bias", "label_temperature", "label_map", "flops", "quality"}
     _check_file(given["file"])
     return Model(name=name, **{key: given[key] for key in known & ({*given} | required)})
 

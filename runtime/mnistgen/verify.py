@@ -4,7 +4,8 @@ A rejected image is drawn again from the next reserve address (`mnistgen.latents
 decodes the latent of key (s, k) and index i. The first attempt is the image's own address. So a verified image depends
 only on its seed, index and digit, as without verification (contract C4).
 
-The GAN's latents tell which digit comes (`Model.label_bias`). Attempts at another digit are counted, but not drawn.
+The latents of the GAN and the VAE tell which digit comes (`mnistgen.latent_digits`). Attempts at another digit are
+counted, but not drawn.
 """
 
 import os
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from mnistgen.errors import DeviceError, IllegibleError
 from mnistgen.inference.engine import Engine
 from mnistgen.inference.session import open_session
+from mnistgen.latent_digits import may_show, tells_digits
 from mnistgen.manifest import ModelSource
 from mnistgen.request import Request
 from mnistgen.validation import allocate
@@ -25,8 +27,6 @@ INPUT, OUTPUT = "image", "probabilities"
 """Names in the verifier's file: images (n, 1, 28, 28) in [0, 1] and probabilities (n, 10)."""
 THRESHOLD = 0.9995
 """Probability of the requested digit from which an image is accepted."""
-MARGIN = 0.1
-"""Difference of two sums of `Model.label_bias` from which the latent is in the cluster of one digit only."""
 MOST_ATTEMPTS = 300
 """Maximum number of attempts at an image; an unconditional model needs ten on average for a requested digit."""
 
@@ -111,12 +111,9 @@ def _may_show_digits(request: Request, attempt: int, pending: NDArray[np.intp]) 
     The verifier would reject the others, so they need not be drawn.
     """
     digits = request.digits_at(pending)  # (m,)
-    bias = np.array(request.model.label_bias, np.float32)  # (10,), or (0,)
-    if digits is None or not bias.size:
+    if digits is None or not tells_digits(request.model):
         return np.ones(len(pending), bool)
-    sums = request.make_reserve_inputs(pending, attempt)["z"][:, :10] + bias  # (m, 10)
-    near: NDArray[np.bool_] = sums.max(1) - sums[np.arange(len(pending)), digits] <= MARGIN
-    return near
+    return may_show(request.model, request.make_reserve_inputs(pending, attempt)["z"], digits)
 
 
 def _attempt(

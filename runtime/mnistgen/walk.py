@@ -1,5 +1,6 @@
 """Walks and manifolds: the model's inputs for a path through, or a grid over, its latents."""
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -71,14 +72,20 @@ class WalkRequest(NamedTuple):
         size, classes = self.model.latent_size, self.model.classes
         try:
             z = np.concatenate([latents(1, size, seed) for seed in self.seeds])  # (stops, latent)
-            between = interpolation.lerp if size == 2 else interpolation.slerp
-            inputs = {"z": interpolation.path(z, self.frames, self.loop, between)}  # (length, latent)
+            inputs = {"z": interpolation.path(z, self.frames, self.loop, between(self.model))}  # (length, latent)
             if classes:
                 label = one_hot(np.array(self.digits), classes)  # (stops, classes)
                 inputs["label"] = interpolation.path(label, self.frames, self.loop, interpolation.lerp)
         except MemoryError as error:
             raise too_many(self.length) from error
         return inputs
+
+
+def between(model: "Model") -> interpolation.Between:
+    """Return how the model's latents are interpolated."""
+    if model.label_temperature:
+        return partial(interpolation.mix_clusters, bias=model.label_bias, temperature=model.label_temperature)
+    return interpolation.lerp if model.latent_size == 2 else interpolation.slerp
 
 
 def default_stops(

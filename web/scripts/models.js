@@ -20,11 +20,11 @@ for (const name of ["LICENSE", "NOTICE"])
 const { models, verifier } = JSON.parse(await readFile(new URL("manifest.json", ARTIFACTS), "utf8"));
 await writeModule("verifier", verifier, "");
 for (const [name, entry] of Object.entries(models)) {
-  const { latent_size, classes, label_bias = [] } = entry;
+  const { latent_size, classes, label_bias = [], label_temperature = 0, label_map = [] } = entry;
   await writeModule(
     name,
     entry,
-    `name: "${name}",\n  latent_size: ${latent_size},\n  classes: ${classes},\n  label_bias: ${JSON.stringify(label_bias)},\n  verifier,`,
+    `name: "${name}",\n  latent_size: ${latent_size},\n  classes: ${classes},\n  label_bias: ${JSON.stringify(label_bias)},\n  label_temperature: ${label_temperature},\n  label_map: ${JSON.stringify(label_map)},\n  verifier,`,
   );
 }
 

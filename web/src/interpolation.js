@@ -2,6 +2,8 @@
 
 /** Sine of the angle below which an arc equals a line, and its formula would divide by almost zero. */
 const NEARLY_PARALLEL = 0.01;
+/** Weight of a cluster that has no influence; its logarithm is finite. */
+const LEAST_WEIGHT = 1e-30;
 
 /** @typedef {(start: Float32Array, end: Float32Array, t: number) => ArrayLike<number>} Between */
 
@@ -26,6 +28,37 @@ export function slerp(start, end, t) {
   if (Math.sin(angle) < NEARLY_PARALLEL) return lerp(start, end, t);
   const [from, to] = [Math.sin((1 - t) * angle), Math.sin(t * angle)].map((share) => share / Math.sin(angle));
   return start.map((value, i) => from * value + to * end[i]);
+}
+
+/**
+ * Interpolate between latents whose first components choose a cluster by a softmax, as the GAN's. The weights of the
+ * clusters are interpolated linearly, like labels, and the other components on the arc.
+ *
+ * @param {number[]} bias Added to the first components before the softmax.
+ * @param {number} temperature Divides these sums.
+ * @returns {Between}
+ */
+export function mixClusters(bias, temperature) {
+  return (start, end, t) => {
+    const [from, to] = [start, end].map((point) => clusterWeights(point, bias, temperature));
+    const weights = Array.from(lerp(from, to, t), (weight) => Math.max(weight, LEAST_WEIGHT));
+    const chosen = weights.map((weight, i) => temperature * Math.log(weight) - bias[i]);
+    return [...chosen, ...Array.from(slerp(start.subarray(bias.length), end.subarray(bias.length), t))];
+  };
+}
+
+/**
+ * Return the softmax of the sums of the first components and `bias`.
+ *
+ * @param {Float32Array} point
+ * @param {number[]} bias
+ * @param {number} temperature
+ */
+function clusterWeights(point, bias, temperature) {
+  const sums = bias.map((value, i) => point[i] + value);
+  const powers = sums.map((sum) => Math.exp((sum - Math.max(...sums)) / temperature));
+  const total = powers.reduce((sum, power) => sum + power);
+  return Float32Array.from(powers, (power) => power / total);
 }
 
 /**

@@ -19,6 +19,8 @@ const SCHEMA = "1";
  * @property {number} latent_size
  * @property {number} classes 0 if the model is unconditional.
  * @property {number[]} [label_bias] Added to the first ten components of a latent; the largest sum names the digit.
+ * @property {string[]} [label_map] Digits in the plane of latents: character j of string i is in cell (j, i).
+ * @property {number} [label_temperature] Temperature of the softmax over these sums.
  * @property {ModelFile} [verifier]
  */
 /** @typedef {ModelFile & ModelFacts} Model */
@@ -97,8 +99,17 @@ function isFile(entry, address) {
 }
 
 /** @param {any} entry */
-function isModel({ latent_size: size, classes, label_bias: bias = [] }) {
-  return Number.isInteger(size) && size > 0 && Number.isInteger(classes) && classes >= 0 && Array.isArray(bias);
+function isModel({
+  latent_size: size,
+  classes,
+  label_bias: bias = [],
+  label_temperature: temperature = 0,
+  label_map: map = [],
+}) {
+  const clusters = Array.isArray(bias) && (temperature === 0 || (bias.length > 0 && temperature > 0));
+  return (
+    Number.isInteger(size) && size > 0 && Number.isInteger(classes) && classes >= 0 && clusters && Array.isArray(map)
+  );
 }
 
 /**

@@ -4,11 +4,12 @@
  * A rejected image is drawn again: attempt k at image i of seed s decodes the latent of key (s, k) and index i. So a
  * verified image depends only on its seed, index and digit.
  *
- * The GAN's latents tell which digit comes (`label_bias`). Attempts at another digit are counted, but not drawn.
+ * The latents of the GAN and the VAE tell which digit comes. Attempts at another digit are counted, but not drawn.
  */
 
 import { levels, PIXELS, runChunks } from "./engine.js";
 import { ArtifactError, IllegibleError } from "./errors.js";
+import { mayShow, tellsDigits } from "./latent-digits.js";
 import { readVerified } from "./model.js";
 import { range } from "./request.js";
 import { Session } from "./runtime.js";
@@ -16,8 +17,6 @@ import { SIDE } from "./text.js";
 
 /** Probability of the requested digit from which an image is accepted. */
 export const THRESHOLD = 0.9995;
-/** Difference of two sums of `label_bias` from which the latent is in the cluster of one digit only. */
-export const MARGIN = 0.1;
 /** Maximum number of attempts at an image; an unconditional model needs ten on average for a requested digit. */
 export const MOST_ATTEMPTS = 300;
 const CLASSES = 10;
@@ -121,11 +120,8 @@ export async function drawVerified(session, verifier, request, signal) {
  */
 function mayShowDigit(request, position, attempt) {
   const digit = request.digitAt(position);
-  const { label_bias: bias = [] } = request.model;
-  if (digit === undefined || !bias.length) return true;
-  const { z } = request.inputs([position], attempt);
-  const sums = bias.map((value, i) => Math.fround(z[i] + Math.fround(value)));
-  return Math.fround(Math.max(...sums) - sums[digit]) <= Math.fround(MARGIN);
+  if (digit === undefined || !tellsDigits(request.model)) return true;
+  return mayShow(request.model, request.inputs([position], attempt).z, digit);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Walks and manifolds: the model's inputs for a path through, or a grid over, its latents. */
 
 import { InputError } from "./errors.js";
-import { lerp, path, pathLength, slerp } from "./interpolation.js";
+import { lerp, mixClusters, path, pathLength, slerp } from "./interpolation.js";
 import { SEED_END, latents, randomSeed } from "./latents.js";
 import { oneHot } from "./request.js";
 import { count, digitList, whole } from "./validation.js";
@@ -53,12 +53,11 @@ export function walkRequest(model, { seeds, digits, frames = 24, loop = false })
  */
 export function walkInputs(model, { seeds, digits, frames, loop }) {
   const { latent_size: size, classes } = model;
-  const between = size === 2 ? lerp : slerp;
   const z = path(
     seeds.map((seed) => latents([0n], size, seed)),
     frames,
     loop,
-    between,
+    between(model),
   );
   if (!classes) return { z };
   return {
@@ -70,6 +69,16 @@ export function walkInputs(model, { seeds, digits, frames, loop }) {
       lerp,
     ),
   };
+}
+
+/**
+ * Return how the model's latents are interpolated.
+ *
+ * @param {Model} model
+ */
+function between({ latent_size: size, label_bias: bias = [], label_temperature: temperature = 0 }) {
+  if (temperature) return mixClusters(bias, temperature);
+  return size === 2 ? lerp : slerp;
 }
 
 /**
