@@ -9,30 +9,26 @@ from mnistgen.latent_digits import MAP_LIMIT
 
 SIDE = 128
 """Number of cells along each axis; the manifest requires it."""
-SAMPLES = 2
-"""Latents per cell along each axis. The runtime looks at neighboring cells, too, so that few suffice."""
-_ROWS = 4
-"""Rows of cells that are drawn at once."""
 
 
 def label_map(content: bytes, verifier: bytes) -> list[str]:
-    """Return `Model.label_map`: the digit of each cell that the verifier accepts, or "-" if it accepts none.
+    """Return `Model.label_map`: the digit that the verifier accepts in the center of each cell, or "-" for none.
+
+    The runtime looks at neighboring cells, too, so that one latent per cell suffices.
 
     Args:
         content: ONNX file of a model with two latents and no labels.
         verifier: ONNX file of the verifier.
     """
     model, reader = open_session(content, "cpu"), open_session(verifier, "cpu")
-    count = SIDE * SAMPLES
-    axis = ((np.arange(count) + 0.5) / count * 2 - 1) * MAP_LIMIT
+    axis = ((np.arange(SIDE) + 0.5) / SIDE * 2 - 1) * MAP_LIMIT
     rows = []
-    for ys in np.split(axis, SIDE // _ROWS):
-        z = np.stack(np.meshgrid(axis, ys), -1).reshape(-1, 2).astype(np.float32)  # x changes fastest
-        (images,) = model.run(["image"], {"z": z})  # (n, 1, 28, 28)
+    for y in axis:
+        z = np.stack([axis, np.full(SIDE, y)], 1).astype(np.float32)  # (SIDE, 2)
+        (images,) = model.run(["image"], {"z": z})  # (SIDE, 1, 28, 28)
         levels = np.rint(images * 255) / np.float32(255)
-        (read,) = reader.run([verify.OUTPUT], {verify.INPUT: levels})  # (n, 10)
-        cells = read.reshape(_ROWS, SAMPLES, SIDE, SAMPLES, 10).max((1, 3))  # (_ROWS, SIDE, 10)
-        rows += [_characters(row) for row in cells]
+        (read,) = reader.run([verify.OUTPUT], {verify.INPUT: levels})  # (SIDE, 10)
+        rows.append(_characters(read))
     return rows
 
 

@@ -75,6 +75,7 @@ def committed_builds(monkeypatch) -> None:
     manifest = Manifest(ARTIFACTS)
     models = {name: (manifest.read_bytes(model), model) for name, model in manifest.models.items()}
     monkeypatch.setattr(command, "build_model", lambda name, found: models[name])
+    monkeypatch.setattr(command, "label_map", lambda content, verifier: manifest.model("vae").label_map)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
