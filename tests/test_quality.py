@@ -71,7 +71,7 @@ def test_int8_quality_equals_float32():
     float32, int8 = (manifest.model(name).quality["metrics"] for name in ("cgan", "cgan-int8"))
     for threshold in THRESHOLDS["cgan"]:
         a, b = float32[threshold.metric], int8[threshold.metric]
-        noise = max(a["spread"], b["spread"])  # between sampling seeds
+        noise = max(a["spread"], b["spread"], 0.001)  # between sampling seeds, three of which can agree by chance
         assert abs(a["mean"] - b["mean"]) <= 2 * noise, threshold.metric
 
 
