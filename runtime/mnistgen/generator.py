@@ -249,7 +249,7 @@ class Generator:
 
         Stop i is what `generate` returns for the i-th seed and digit. If there are fewer seeds than digits, or fewer
         digits than seeds, they repeat. Latents are interpolated on the sphere (slerp), in the VAE's plane linearly;
-        labels are mixed linearly.
+        labels and the weights of the GAN's clusters are mixed linearly.
 
         Args:
             seeds: Seed of each stop; random by default.

@@ -17,6 +17,7 @@ MARGIN = 0.01
 MAP_LIMIT = 4
 """The map of a plane reaches from -MAP_LIMIT to MAP_LIMIT along both axes."""
 _ANY = 255
+"""Marks cells outside the map, which may show any digit."""
 
 
 def tells_digits(model: "Model") -> bool:
@@ -46,7 +47,7 @@ def _is_near_cluster(bias: NDArray[np.float32], z: NDArray[np.float32], digits: 
 
 
 def _is_near_region(label_map: list[str], z: NDArray[np.float32], digits: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return whether the cell of a latent or one of its eight neighbors shows the digit. Outside, any digit may be."""
+    """Return whether the cell of a latent or one of its eight neighbors shows the digit; outside the map, any may."""
     side = len(label_map)
     shown = np.frombuffer("".join(label_map).encode(), np.uint8).reshape(side, side) - ord("0")
     shown = np.pad(shown, 2, constant_values=_ANY)

@@ -93,7 +93,7 @@ class Model(Artifact):
     )
     """Added to the first ten components of a latent, so that the largest sum names the digit; empty if none does."""
     label_temperature: Annotated[float, either(number(0, 0), number(1e-4, 1))] = 0
-    """Temperature of the softmax over these sums, whose result the network takes; 0 without `label_bias`."""
+    """Temperature of the softmax over these sums, which gives the weights of the clusters; 0 if there is none."""
     label_map: Annotated[list[str], either(several(matches("[0-9-]{128}"), 128, 128), several(one_of(), 0, 0))] = field(
         default_factory=list
     )

@@ -43,7 +43,7 @@ function isNearCluster(bias, z, digit) {
 }
 
 /**
- * Return whether the cell of a latent or one of its eight neighbors shows the digit. Outside, any digit may be.
+ * Return whether the cell of a latent or one of its eight neighbors shows the digit. Outside the map, any digit is possible.
  *
  * @param {string[]} map
  * @param {Float32Array} z
