@@ -63,11 +63,11 @@ def too_near(decoded: Tensor, images: Tensor) -> Tensor:
     """
     train = images.flatten(1).to(decoded.device).float() / 255  # (M, 784)
     some = train[:: max(1, len(train) // 3000)]  # (about 3000, 784)
-    among_each_other = _distances(some, train, nth=2)  # the nearest is the image itself
-    return _distances(decoded.flatten(1), train) < among_each_other.quantile(0.025)
+    among_each_other = nearest_distances(some, train, nth=2)  # the nearest is the image itself
+    return nearest_distances(decoded.flatten(1), train) < among_each_other.quantile(0.025)
 
 
-def _distances(rows: Tensor, others: Tensor, nth: int = 1) -> Tensor:
+def nearest_distances(rows: Tensor, others: Tensor, nth: int = 1) -> Tensor:
     """Return the Euclidean distance (N,) from each of `rows` (N, D) to its `nth` nearest of `others` (M, D)."""
     squares = others.square().sum(1)  # (M,)
     found = []

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training import vision  # noqa: F401 - makes torchvision importable, which torchmetrics imports
+from training.latents import nearest_distances
 
 NEIGHBORS = 5
 """k of precision, recall, density and coverage."""
@@ -131,13 +132,7 @@ def _max_pool(maps: Tensor, side: int) -> Tensor:
 
 def nearest_neighbor_distances(images: Tensor, others: Tensor) -> Tensor:
     """Return the Euclidean distance (N,) from each of `images`, scaled to [0, 1], to the nearest of `others`."""
-    others = others.flatten(1).float() / 255  # (M, 784)
-    squares = others.square().sum(1)  # (M,)
-    distances = []
-    for rows in (images.flatten(1).float() / 255).split(500):
-        squared = rows.square().sum(1)[:, None] + squares - 2 * rows @ others.T  # (B, M)
-        distances.append(squared.min(1).values.clamp(min=0).sqrt())
-    return torch.cat(distances)
+    return nearest_distances(images.flatten(1).float() / 255, others.flatten(1).float() / 255)
 
 
 def path_lengths(features: Tensor) -> tuple[float, float]:
