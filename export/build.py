@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,15 @@ from mnistgen.manifest import METADATA_SCHEMA, Model
 from training import gan
 
 
-def build_model(name: str, weights: Weights) -> tuple[bytes, Model]:
+def build_model(
+    name: str, weights: Weights, adjust: Callable[[nn.Module], None] = lambda module: None
+) -> tuple[bytes, Model]:
     """Build a model and compare it with PyTorch.
 
     Args:
         name: One of SHIPPED.
         weights: The weights of the model, or of the one that it is a variant of.
+        adjust: Changes the graph before it is exported, for experiments.
 
     Returns:
         The ONNX file, and what the manifest says about it.
@@ -38,6 +41,7 @@ def build_model(name: str, weights: Weights) -> tuple[bytes, Model]:
     """
     graph = GRAPHS[base_model(name)]
     module = graph.build(weights)
+    adjust(module)
     facts = _facts(graph, weights)
     precision = _precision(name)
     form = graph.quantizable or graph.optimized if precision == "int8" else graph.optimized
@@ -111,9 +115,14 @@ def _flops(graph: Graph, module: nn.Module) -> int:
 
 
 @contextmanager
-def temporary_generator(name: str, weights: Weights, threads: int | None = None) -> Iterator[mnistgen.Generator]:
-    """Build a model into a temporary folder and load it."""
-    content, model = build_model(name, weights)
+def temporary_generator(
+    name: str,
+    weights: Weights,
+    threads: int | None = None,
+    adjust: Callable[[nn.Module], None] = lambda module: None,
+) -> Iterator[mnistgen.Generator]:
+    """Build a model as `build_model` does, into a temporary folder, and load it."""
+    content, model = build_model(name, weights, adjust)
     with tempfile.TemporaryDirectory() as folder:
         manifest = manifest_bytes({name: model})
         write_artifacts({Path(folder) / model.file: content, Path(folder) / "manifest.json": manifest})

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import tiny_training
 import torch
+from safetensors import safe_open
 from tiny_training import interrupt_at, weights
 
 from training import files, vae
@@ -85,6 +86,16 @@ def test_resume_keeps_options(train, out):
     assert (config["seed"], config["limit"], config["epochs"]) == (9, 16, 2)
 
 
+def test_changed_numbers_are_recorded_and_resumed(train, out):
+    changes = ("--recipe", "tuned", "--set", "kl_weight=2", "--set", "prior_steps=10")
+    train("--epochs", "1", *changes)
+    assert train("--resume", "--epochs", "2", "--set", "kl_weight=2")[0] == 0
+    with safe_open(out / "weights.safetensors", "pt") as file:
+        facts = json.loads(file.metadata()["mnistgen"])
+    assert (facts["kl_weight"], facts["prior_steps"], facts["recipe"]) == (2.0, 10, "custom")
+    assert facts["command"].endswith("--seed 0 --set kl_weight=2.0 --set prior_steps=10")
+
+
 def test_resume_of_finished_training(train, one_epoch):
     before = weights(one_epoch)
     assert train("--resume")[0] == 0
@@ -99,6 +110,12 @@ def test_resume_of_finished_training(train, one_epoch):
         (["--limit", "60001"], 2, "60001 is not in the range"),
         (["--device", "tpu"], 2, "'tpu' is not one of"),
         (["--resume"], 1, "state.pt is missing"),
+        (["--set", "learning_rate"], 2, "expected NAME=VALUE"),
+        (["--set", "learning_rate=fast"], 2, "expected NAME=VALUE"),
+        (["--set", "learning_rate=nan"], 2, "learning_rate is nan; expected a number from 0 to 1000000."),
+        (["--recipe", "tuned", "--set", "ema_decay=1.5"], 2, "ema_decay is 1.5; expected a number from 0 to 1."),
+        (["--recipe", "tuned", "--set", "prior_steps=1.5"], 2, "prior_steps is 1.5; expected an integer from 0"),
+        (["--set", "epochs=3"], 2, "'epochs' is not a number of the seed recipe; expected one of learning_rate."),
     ],
 )
 def test_invalid_options(train, out, options, code, words):
@@ -131,6 +148,7 @@ def test_existing_training_is_not_overwritten(train, one_epoch):
         ("vae", ["--seed", "5"], "--seed is 5; expected 0"),
         ("vae", ["--recipe", "tuned"], "--recipe is tuned; expected seed"),
         ("vae", ["--epochs", "1"], "--epochs is 1; expected at least 2"),
+        ("vae", ["--set", "learning_rate=0.5"], "--set learning_rate is 0.5; expected 0.001"),
     ],
 )
 def test_resume_with_other_settings_is_refused(train, out, model, option, words):

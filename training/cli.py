@@ -10,6 +10,7 @@ import click
 import torch
 
 from training import checkpoint, data, hints, processes
+from training.changes import Change, checked
 from training.devices import choose_device, count_devices, describe
 from training.errors import InterruptedTrainingError, LostProcessError, TrainingError
 from training.launch import train_on
@@ -53,10 +54,12 @@ def command(recipes: Recipes, next_step: str | None = None) -> click.Command:
         resume: bool,
         live: bool,
         print_summary: bool,
+        changes: tuple[tuple[str, int | float], ...],
         **options: str | int | None,
     ):
         given = {name: value for name, value in options.items() if value is not None}
         defaults = configs[given.get("recipe", next(iter(configs)))]
+        numbers = {} if resume else checked(defaults, dict(changes))
         if print_summary:
             networks = recipes[defaults.recipe][0](defaults).networks
             click.echo("\n\n".join(summary(f"{model.upper()} {name}", network) for name, network in networks.items()))
@@ -68,8 +71,10 @@ def command(recipes: Recipes, next_step: str | None = None) -> click.Command:
         lock = checkpoint.locked_folder(out) if here.rank == 0 else nullcontext()
         with processes.joined(here), lock, _resumable(model, out):
             state = checkpoint.load(out) if resume else None
-            new = replace(defaults, **{"shards": here.size, **given})
-            config = resumed_config(configs, given, state, out) if resume else new
+            if resume:
+                config = resumed_config(configs, given, dict(changes), state, out)
+            else:
+                config = replace(defaults, **{"shards": here.size, **given, **numbers})
             check_shards(config, here.size)
             trainer = recipes[config.recipe][0](config)
             _train(trainer, mnist, out, choose_device(device, here.local_rank), state, live)
@@ -103,6 +108,13 @@ def _options(configs: Mapping[str, Config]) -> Callable:
             "--shards",
             type=click.IntRange(1, 1024),
             help="Equal parts of a batch that devices share.  [default: number of processes]",
+        ),
+        click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            type=Change(),
+            help="Change a number of the recipe, such as learning_rate=0.001; repeatable.",
         ),
         click.option("--data", "mnist", type=_FOLDER, default="data", show_default=True, help="Folder of MNIST."),
         click.option("--out", type=_FOLDER, default=out, show_default=True, help="Output folder."),

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from training import checkpoint, processes
+from training.changes import as_options
 from training.trainer import Config
 
 _ARTIFACTS = Path(__file__).parents[1] / "artifacts"
@@ -18,7 +19,7 @@ def command_line(config: Config) -> str:
     limit = f" --limit {config.limit}" if config.limit else ""
     shards = f" --shards {config.shards}" if config.shards > 1 else ""
     options = f"{recipe}--epochs {config.epochs} --batch-size {config.batch_size} --seed {config.seed}{limit}{shards}"
-    return f"python -m training.{config.model} {options}"
+    return " ".join([f"python -m training.{config.model} {options}", *as_options(config)])
 
 
 def how_to_resume(model: str, out: Path) -> str:

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from training import checkpoint
+from training.changes import Changes, checked, name_of
 from training.data import epoch_size
 from training.errors import TrainingError
 from training.trainer import Config
@@ -38,7 +39,7 @@ def check_shards(config: Config, processes: int) -> None:
         )
 
 
-def resumed_config(configs: Mapping[str, Config], given: dict, state: dict, out: Path) -> Config:
+def resumed_config(configs: Mapping[str, Config], given: dict, changes: Changes, state: dict, out: Path) -> Config:
     """Return the configuration of the training to resume, of which only the number of epochs may change."""
     model = next(iter(configs.values())).model
     done = len(checkpoint.read_log(state, out).epochs)
@@ -55,11 +56,11 @@ def resumed_config(configs: Mapping[str, Config], given: dict, state: dict, out:
         )
     if defaults is None or not _is_valid(saved, defaults):
         raise checkpoint.invalid_state(out)
-    for name, value in given.items():
+    for name, value in {**given, **checked(saved, changes)}.items():
         if name != "epochs" and getattr(saved, name) != value:
             raise TrainingError(
-                f"--{name.replace('_', '-')} is {value}; expected {getattr(saved, name)}, as in the training to "
-                f"resume. Leave this option out, or start a new training in another folder with --out."
+                f"{name_of(name)} is {value}; expected {getattr(saved, name)}, as in the training to resume. Leave "
+                f"this option out, or start a new training in another folder with --out."
             )
     config = replace(saved, epochs=given.get("epochs", saved.epochs))
     if config.epochs < done:

@@ -32,7 +32,7 @@ class Sizes:
     images: int = 10_000
     """Images that are compared with the test set."""
     cas_images: int = 60_000
-    """Images that follow these, as training set of the classification accuracy score."""
+    """Images that follow these, as training set of the classification accuracy score; 0 leaves it out."""
 
 
 class Reference:
@@ -102,6 +102,7 @@ def measure(generator: Generator, reference: Reference, seed: int) -> dict[str, 
     measured |= _memorization(images, reference)
     if labels is not None:
         measured |= _accuracy(predictions, labels)
+    if labels is not None and reference.sizes.cas_images:
         cas_labels = reference.train.first(reference.sizes.cas_images).labels
         cas_digits = Digits(generate(generator, len(cas_labels), seed, cas_labels, start=len(images)), cas_labels)
         measured["cas"] = classification_accuracy_score(cas_digits, reference.test, seed)

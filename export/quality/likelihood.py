@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from export.graphs.models import load
 from export.weights import Weights
 from training import vae
+from training.layers import at_temperature
 
 
 def load_encoder(weights: Weights) -> nn.Module:
@@ -14,13 +15,13 @@ def load_encoder(weights: Weights) -> nn.Module:
 
 
 @torch.inference_mode()
-def likelihood(weights: Weights, images: Tensor, seed: int) -> dict[str, float]:
+def likelihood(weights: Weights, images: Tensor, seed: int, temperature: float = 1) -> dict[str, float]:
     """Return the negative ELBO (Kingma & Welling 2013) of uint8 `images` (N, 1, 28, 28) and its terms.
 
     Values are in nats per image, estimated with one latent per image. `negative_elbo` is `reconstruction` plus `kl`,
-    the divergence of the posterior from the unit normal.
+    the divergence of the posterior from the unit normal. The decoder's logits are divided by `temperature`.
     """
-    encoder, decoder = load_encoder(weights), load(vae.Decoder(), "decoder", weights)
+    encoder, decoder = load_encoder(weights), at_temperature(load(vae.Decoder(), "decoder", weights), temperature)
     parts = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

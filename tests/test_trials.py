@@ -1,0 +1,98 @@
+"""Comparing trainings and export settings on validation digits."""
+
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import ROOT
+
+from export import weights
+from export.errors import ExportError
+from export.graphs.models import GRAPHS
+from export.quality import trials
+from export.quality.evaluate import Sizes
+
+
+def build(model, folder="weights"):
+    """Return the weights of the model and its graph."""
+    found = weights.read(model, ROOT / "artifacts" / folder / f"{model}.safetensors")
+    return found, GRAPHS[model].build(found)
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Runs the command without measuring; a trial's Fréchet distance is the product of its settings."""
+
+    def measure(model, found, values, reference, seeds):
+        distance = torch.tensor(list(values.values())).prod().item()
+        return {**dict.fromkeys(trials.COLUMNS[model], 0.0), "frechet_distance": distance}
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(trials, "_reference", lambda mnist, cas: None)
+    monkeypatch.setattr(trials, "_measure", measure)
+    return lambda *options: CliRunner().invoke(trials.main, options)
+
+
+def test_every_combination_has_a_row(run):
+    done = run("--model", "gan", "--set", "temperature=2,3", "--set", "style_scale=5,7")
+    header, _, *rows = (line.split(" | ") for line in done.stdout.splitlines())
+    assert header[1:4] == ["temperature", "style_scale", "frechet_distance"]
+    assert [row[1:4] for row in rows] == [["2", "5", "10"], ["2", "7", "14"], ["3", "5", "15"], ["3", "7", "21"]]
+
+
+def test_every_file_has_a_row(run):
+    files = ["artifacts/weights/seed/cgan.safetensors", "artifacts/weights/cgan.safetensors"]
+    done = run("--model", "cgan", *files)
+    assert [line.split(" | ")[0] for line in done.stdout.splitlines()[2:]] == [f"| {file}" for file in files]
+    assert "cas" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--model", "gan", "--set", "speed=1"), "expected one of temperature, style_scale"),
+        (("--model", "gan", "--set", "temperature"), "expected NAME=VALUE,VALUE"),
+        (("--model", "gan", "--set", "temperature=0"), "expected NAME=VALUE,VALUE"),
+        (("--model", "gan", "--set", "temperature=1,nan"), "expected NAME=VALUE,VALUE"),
+        (("--model", "gan", "artifacts/weights/vae.safetensors"), "holds weights of the 'vae'"),
+    ],
+)
+def test_invalid_trials(run, options, words):
+    done = run(*options)
+    assert done.exit_code != 0
+    assert words in done.output
+    assert not done.stdout
+
+
+@torch.inference_mode()
+def test_latent_scale_is_a_factor_of_the_latents():
+    _, module = build("cgan")
+    z, label = torch.randn(2, 128), torch.eye(10)[:2]
+    expected = module(1.5 * z, label)
+    trials.SETTINGS["cgan"]["latent_scale"](module, 1.5)
+    assert torch.allclose(module(z, label), expected, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_temperature_divides_the_logits():
+    _, module = build("vae")
+    z = torch.randn(2, 2)
+    expected = torch.sigmoid(torch.logit(module(z).double()) / 2)
+    trials.SETTINGS["vae"]["temperature"](module, 2)
+    assert torch.allclose(module(z).double(), expected, atol=1e-4)
+
+
+def test_clusters_need_a_tuned_training():
+    _, module = build("gan", "weights/seed")
+    with pytest.raises(ExportError, match="no clusters"):
+        trials.SETTINGS["gan"]["temperature"](module, 0.1)
+
+
+def test_trial_measures_the_adjusted_model(mnist, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(trials, "VALIDATION_IMAGES", 200)
+    reference = trials._reference(mnist, cas=False)
+    assert (len(reference.train), len(reference.test), reference.sizes) == (59_800, 200, Sizes(200, 0))
+    found, _ = build("cgan")
+    plain, wide = (trials._measure("cgan", found, {"latent_scale": scale}, reference, 1) for scale in (1, 3))
+    assert plain["accuracy"] > 0.98 > wide["accuracy"]
+    assert "cas" not in plain
