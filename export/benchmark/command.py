@@ -42,7 +42,7 @@ def main(
 
     Prints a Markdown table for each model and batch size: medians, ratios, and the share of the machine's peak, which
     is the speed of a large float32 matrix product. Runtimes that are not installed are left out. Install them with
-    pip install openvino ncnn pnnx litert-torch.
+    pip install openvino nncf ncnn pnnx litert-torch.
 
     \b
     Examples:

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from export import weights
 from export.build import temporary_generator
 from export.graphs import convert
 from export.graphs.models import GRAPHS, INT8
+from export.graphs.quantize import CALIBRATION_IMAGES
 from export.weights import Weights
 
 Inputs = Mapping[str, NDArray[np.float32]]
@@ -73,21 +75,35 @@ def _torch(module: nn.Module, inputs: Inputs) -> Run:
 
 
 def _openvino_float32(model: str, inputs: Inputs, threads: int) -> Run:
-    return _openvino(model, inputs, "f32")
+    return _openvino(_openvino_network(model), inputs, "f32")
 
 
 def _openvino_bfloat16(model: str, inputs: Inputs, threads: int) -> Run:
-    return _openvino(model, inputs, "bf16")
+    return _openvino(_openvino_network(model), inputs, "bf16")
 
 
-def _openvino(model: str, inputs: Inputs, precision: str) -> Run:
+def _openvino_int8(model: str, inputs: Inputs, threads: int) -> Run:
+    """Quantize with NNCF, from the same images as mnistgen's int8 models."""
+    import nncf
+
+    examples = convert.example_inputs(GRAPHS[model], CALIBRATION_IMAGES, seed=1)
+    rows = [{name: values[i : i + 1] for name, values in examples.items()} for i in range(CALIBRATION_IMAGES)]
+    network = nncf.quantize(_openvino_network(model), nncf.Dataset(rows), subset_size=CALIBRATION_IMAGES)
+    return _openvino(network, inputs, "f32")
+
+
+def _openvino_network(model: str) -> Any:
     import openvino
 
-    core = openvino.Core()
-    network = core.read_model(naive_onnx(model))
+    return openvino.Core().read_model(naive_onnx(model))
+
+
+def _openvino(network: Any, inputs: Inputs, precision: str) -> Run:
+    import openvino
+
     network.reshape({name: list(value.shape) for name, value in inputs.items()})
     hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-    request = core.compile_model(network, "CPU", hints).create_infer_request()
+    request = openvino.Core().compile_model(network, "CPU", hints).create_infer_request()
     return lambda: request.infer(dict(inputs))["image"]
 
 
@@ -152,6 +168,7 @@ RUNTIMES: dict[str, Prepare] = {
     "torch.compile": _torch_compiled,
     "OpenVINO float32": _openvino_float32,
     "OpenVINO bfloat16": _openvino_bfloat16,
+    "OpenVINO int8 (NNCF)": _openvino_int8,
     "LiteRT (XNNPACK)": _litert,
     "ncnn": _ncnn,
 }

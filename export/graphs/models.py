@@ -96,11 +96,10 @@ class OptimizedGan(nn.Module):
     def __init__(self, graph: GanGraph):
         super().__init__()
         dense, norm, self.activation, unflatten, deep, deep_norm, _, upsample, up_norm, _, last = graph.generator.layers
-        self.channels, size, _ = unflatten.unflattened_size
         self.prior = graph.prior
-        self.dense = _pixels_first(fuse_linear_bn_eval(dense, norm), self.channels)
-        self.deep = WinogradConvTranspose2d(fuse_conv_bn_eval(deep, deep_norm, transpose=True), size)
-        self.map = deep.out_channels, size, size
+        self.size = unflatten.unflattened_size[-1]
+        self.dense = _columns_first(fuse_linear_bn_eval(dense, norm), unflatten.unflattened_size)
+        self.deep = WinogradConvTranspose2d(fuse_conv_bn_eval(deep, deep_norm, transpose=True), self.size)
         self.tail = nn.Sequential(
             PolyphaseConvTranspose2d(fuse_conv_bn_eval(upsample, up_norm, transpose=True), self.activation),
             PolyphaseInputConvTranspose2d(last),
@@ -108,9 +107,8 @@ class OptimizedGan(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Generate images from latents."""
-        x = self.dense(self.prior(z)).unflatten(1, (-1, self.channels))  # (N, 49, 256)
-        x = self.deep(self.activation(x.transpose(0, 1)))  # (49, N, 128)
-        x = self.activation(x).flatten(1).T.reshape(-1, *self.map)  # (N, 128, 7, 7)
+        columns = self.activation(self.dense(self.prior(z))).unflatten(1, (self.size, -1))  # (N, 7, 256·7)
+        x = self.activation(self.deep(columns))  # (N, 128, 7, 7)
         image = torch.tanh(self.tail(x)) * 0.5 + 0.5  # (N, 1, 28, 28)
         return image.clamp(0, 1)
 
@@ -167,9 +165,9 @@ def _with_padded_channels(graph: CganGraph) -> CganGraph:
     return graph
 
 
-def _pixels_first(dense: nn.Linear, channels: int) -> nn.Linear:
-    """Reorder the outputs of `dense` from (channel, pixel) to (pixel, channel)."""
-    order = torch.arange(dense.out_features).view(channels, -1).T.flatten()
+def _columns_first(dense: nn.Linear, shape: tuple[int, int, int]) -> nn.Linear:
+    """Reorder the outputs of `dense` from a map of this shape (channels, rows, columns) to columns first."""
+    order = torch.arange(dense.out_features).view(shape).permute(2, 0, 1).flatten()
     dense.weight, dense.bias = nn.Parameter(dense.weight[order]), nn.Parameter(dense.bias[order])
     return dense
 

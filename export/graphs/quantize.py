@@ -48,7 +48,7 @@ def quantize(graph: Graph, content: bytes) -> bytes:
         activation_qType=QuantType.QUInt8,
         tensors_range=_ranges(graph, model),
         nodes_to_quantize=None,
-        nodes_to_exclude=None,
+        nodes_to_exclude=[node.name for node in model.graph.node if not _is_quantized(model, node)],
         op_types_to_quantize=QUANTIZED,
         extra_options={},
     )
@@ -59,9 +59,15 @@ def quantize(graph: Graph, content: bytes) -> bytes:
     return convert.finished(quantized, metadata)
 
 
+def _is_quantized(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
+    """Return whether the operator is quantized: not a Winograd convolution, whose kernels are computed."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return node.op_type in QUANTIZED and node.input[1] in constants
+
+
 def _ranges(graph: Graph, model: onnx.ModelProto) -> TensorsData:
     """Return the range of each tensor that a quantized operator reads or writes."""
-    nodes = [node for node in model.graph.node if node.op_type in QUANTIZED]
+    nodes = [node for node in model.graph.node if _is_quantized(model, node)]
     clipped = {node.input[0]: CLIPPED_INPUTS for node in nodes} | {node.output[0]: CLIPPED_OUTPUTS for node in nodes}
     names = list(clipped)
     watched = onnx.ModelProto()
