@@ -4,7 +4,6 @@ Networks and seed recipe are those of Keras' conditional GAN example, except for
 example's reshape scrambles them; here, each label fills its own plane. Train it with `python -m training.cgan`.
 """
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -34,10 +33,6 @@ class TunedConfig(r3gan.Config):
     epochs: int = 30
     matching_aware_weight: float = 0.02
     matching_aware_epochs: int = 7
-    latent_scale: float = 1.04
-    """Factor of the latents in the exported generator, whose digits vary more."""
-    label_contrast: float = 1.1
-    """Factor of the differences between labels in the exported generator, which draws fewer other digits."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +48,6 @@ class LessonConfig(TunedConfig):
     ema_decay: float = 0.995
     matching_aware_weight: float = 0.1
     matching_aware_epochs: int = 8
-    latent_scale: float = 1.0
-    label_contrast: float = 1.0
 
 
 class Generator(nn.Module):
@@ -80,22 +73,6 @@ class Generator(nn.Module):
         """Return images (N, 1, 28, 28) in [0, 1], ink 1, from latents (N, 128) and one-hot labels (N, 10)."""
         logits = self.layers(torch.cat([z, label], 1))  # (N, 1, 28, 28)
         return self.activation(logits.float())  # float32, since in bfloat16 small gradients would vanish
-
-
-@torch.no_grad()
-def adjusted(generator: Generator, latent_scale: float = 1.0, label_contrast: float = 1.0) -> Generator:
-    """Return a copy of a trained generator that exaggerates its inputs; only the weights of its first layer change.
-
-    Args:
-        generator: The trained generator.
-        latent_scale: Factor of the latents.
-        label_contrast: Factor of the difference between the weights of a label and the mean over all labels.
-    """
-    generator = copy.deepcopy(generator)
-    of_latents, of_labels = generator.layers[0].weight.split((128, 10), 1)  # (6762, 128), (6762, 10)
-    of_latents *= latent_scale
-    of_labels += (label_contrast - 1) * (of_labels - of_labels.mean(1, keepdim=True))
-    return generator
 
 
 class Discriminator(nn.Module):
@@ -171,10 +148,6 @@ class TunedTrainer(r3gan.Trainer):
 
     def __init__(self, config: TunedConfig):
         super().__init__(config, generator=Generator())
-
-    def exported(self, name: str) -> nn.Module:
-        """Return the generator's EMA, adjusted."""
-        return adjusted(super().exported(name), self.config.latent_scale, self.config.label_contrast)
 
     def generate(self, label: Tensor) -> Tensor:
         """Generate images (B, 1, 28, 28) in [-1, 1] of one-hot labels (B, 10), from random latents."""

@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 
 import click
+import torch
 from torch import nn
 from tqdm import tqdm
 
@@ -15,7 +16,6 @@ from export.graphs.models import GRAPHS
 from export.quality.evaluate import Reference, Sizes, load_evaluator, measure
 from export.quality.likelihood import likelihood
 from training import data
-from training.cgan import adjusted
 from training.gan import Prior
 from training.layers import at_temperature
 
@@ -44,12 +44,18 @@ def _clusters(module: nn.Module) -> Prior:
     raise ExportError("The latents of this GAN have no clusters; expected weights of the tuned recipe. Omit --set.")
 
 
+@torch.no_grad()
 def _scale_latents(module: nn.Module, scale: float) -> None:
-    module.generator = adjusted(module.generator, latent_scale=scale)
+    dense, latent_size = module.generator.layers[0], GRAPHS["cgan"].inputs["z"]
+    dense.weight[:, :latent_size] *= scale
 
 
+@torch.no_grad()
 def _scale_label_contrast(module: nn.Module, scale: float) -> None:
-    module.generator = adjusted(module.generator, label_contrast=scale)
+    dense, latent_size = module.generator.layers[0], GRAPHS["cgan"].inputs["z"]
+    of_labels = dense.weight[:, latent_size:]  # (6762, 10)
+    mean = of_labels.mean(1, keepdim=True)
+    dense.weight[:, latent_size:] = mean + scale * (of_labels - mean)
 
 
 SETTINGS: dict[str, dict[str, Callable[[nn.Module, float], None]]] = {
