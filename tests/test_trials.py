@@ -73,6 +73,15 @@ def test_latent_scale_is_a_factor_of_the_latents():
 
 
 @torch.inference_mode()
+def test_label_contrast_is_a_factor_of_the_difference_from_the_mean_label():
+    _, module = build("cgan")
+    z, label = torch.randn(2, 128), torch.eye(10)[:2]
+    expected = module(z, 0.1 + 1.5 * (label - 0.1))
+    trials.SETTINGS["cgan"]["label_contrast"](module, 1.5)
+    assert torch.allclose(module(z, label), expected, atol=1e-5)
+
+
+@torch.inference_mode()
 def test_temperature_divides_the_logits():
     _, module = build("vae")
     z = torch.randn(2, 2)
