@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from export import weights
@@ -41,21 +41,27 @@ def _set_style_scale(module: nn.Module, scale: float) -> None:
 def _clusters(module: nn.Module) -> Prior:
     if isinstance(module.prior, Prior):
         return module.prior
-    raise ExportError("The latents of this GAN have no clusters; expected weights of the tuned recipe. Omit --set.")
+    raise ExportError(
+        "The latents of this GAN have no clusters; expected weights of the tuned or lesson recipe. Leave --set out."
+    )
 
 
 @torch.no_grad()
 def _scale_latents(module: nn.Module, scale: float) -> None:
-    dense, latent_size = module.generator.layers[0], GRAPHS["cgan"].inputs["z"]
-    dense.weight[:, :latent_size] *= scale
+    of_latents, _ = _cgan_weights(module)
+    of_latents *= scale
 
 
 @torch.no_grad()
 def _scale_label_contrast(module: nn.Module, scale: float) -> None:
-    dense, latent_size = module.generator.layers[0], GRAPHS["cgan"].inputs["z"]
-    of_labels = dense.weight[:, latent_size:]  # (6762, 10)
-    mean = of_labels.mean(1, keepdim=True)
-    dense.weight[:, latent_size:] = mean + scale * (of_labels - mean)
+    _, of_labels = _cgan_weights(module)
+    of_labels += (scale - 1) * (of_labels - of_labels.mean(1, keepdim=True))
+
+
+def _cgan_weights(module: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return views of the first layer's weights for the latent (6762, 128) and for the label (6762, 10)."""
+    weight, latent_size = module.generator.layers[0].weight, GRAPHS["cgan"].inputs["z"]
+    return weight[:, :latent_size], weight[:, latent_size:]
 
 
 SETTINGS: dict[str, dict[str, Callable[[nn.Module, float], None]]] = {
@@ -63,7 +69,7 @@ SETTINGS: dict[str, dict[str, Callable[[nn.Module, float], None]]] = {
     "gan": {"temperature": _set_cluster_temperature, "style_scale": _set_style_scale},
     "cgan": {"latent_scale": _scale_latents, "label_contrast": _scale_label_contrast},
 }
-"""Numbers that can be changed when a trained model is exported."""
+"""What a trial can change in a trained graph."""
 COLUMNS = {
     "vae": ("frechet_distance", "coverage", "legibility", "memorization_rate", "negative_elbo"),
     "gan": ("frechet_distance", "recall", "coverage", "legibility", "memorization_rate", "path_length", "largest_step"),
