@@ -48,7 +48,7 @@ def quantize(graph: Graph, content: bytes) -> bytes:
         activation_qType=QuantType.QUInt8,
         tensors_range=_ranges(graph, model),
         nodes_to_quantize=None,
-        nodes_to_exclude=[node.name for node in model.graph.node if not _is_quantized(model, node)],
+        nodes_to_exclude=[node.name for node in model.graph.node if not _is_quantized(node)],
         op_types_to_quantize=QUANTIZED,
         extra_options={},
     )
@@ -59,15 +59,14 @@ def quantize(graph: Graph, content: bytes) -> bytes:
     return convert.finished(quantized, metadata)
 
 
-def _is_quantized(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
-    """Return whether the operator is quantized: not a Winograd convolution, whose kernels are computed."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    return node.op_type in QUANTIZED and node.input[1] in constants
+def _is_quantized(node: onnx.NodeProto) -> bool:
+    """Return whether the operator is quantized: not a Winograd convolution (in groups), whose sums magnify rounding."""
+    return node.op_type in QUANTIZED and all(each.name != "group" or each.i == 1 for each in node.attribute)
 
 
 def _ranges(graph: Graph, model: onnx.ModelProto) -> TensorsData:
     """Return the range of each tensor that a quantized operator reads or writes."""
-    nodes = [node for node in model.graph.node if _is_quantized(model, node)]
+    nodes = [node for node in model.graph.node if _is_quantized(node)]
     clipped = {node.input[0]: CLIPPED_INPUTS for node in nodes} | {node.output[0]: CLIPPED_OUTPUTS for node in nodes}
     names = list(clipped)
     watched = onnx.ModelProto()

@@ -153,10 +153,10 @@ class WinogradConvTranspose2d(nn.Module):
         self.points, self.tiles, self.size = len(forward), -(-size // self.TILE), size
         self.channels, self.out, self.kernel, self.padding = layer.in_channels, layer.out_channels, kernel, padding
         self.forward_transform = _constant(self._of_tiles(forward, kernel - 1 - padding))  # (points·tiles, map)
-        self.kernel_transform = _constant(of_kernel)  # (points, kernel)
         self.backward_transform = _constant(backward)  # (tile, points)
         weight = layer.weight.flip(2, 3).permute(3, 1, 0, 2)  # (kernel columns, out, C, kernel rows)
-        self.weight = nn.Parameter(weight.contiguous())
+        kernels = _constant(of_kernel) @ weight.reshape(kernel, -1)  # (points, out·C·kernel rows)
+        self.weight = nn.Parameter(kernels.reshape(-1, self.channels, kernel, 1))  # (points·out, C, kernel rows, 1)
         bias = torch.zeros(self.points, self.out)
         bias[POINTS.index(1)] = layer.bias  # the value at 1 is added once to each column
         self.bias = nn.Parameter(bias.flatten())
@@ -172,14 +172,11 @@ class WinogradConvTranspose2d(nn.Module):
 
     def forward(self, columns: Tensor) -> Tensor:
         """Compute the map (N, out, map, map) from the columns (N, map, C·map) of a map."""
-        # ONNX Runtime computes the kernels once, when it opens the file, so the file stays small.
-        kernels = self.kernel_transform @ self.weight.reshape(self.kernel, -1)  # (points, out·C·kernel)
-        kernels = kernels.reshape(self.points * self.out, self.channels, self.kernel, 1)
         x = self.forward_transform @ columns  # (N, points·tiles, C·map)
         x = x.reshape(-1, self.points, self.tiles, self.channels * self.size).transpose(2, 3)
         x = x.reshape(-1, self.points * self.channels, self.size, self.tiles)
         padding = (self.kernel - 1 - self.padding, 0)
-        x = F.conv2d(x, kernels, self.bias, padding=padding, groups=self.points)  # (N, points·out, map, tiles)
+        x = F.conv2d(x, self.weight, self.bias, padding=padding, groups=self.points)  # (N, points·out, map, tiles)
         x = self.backward_transform @ x.reshape(-1, self.points, self.out * self.size * self.tiles)
         x = x.transpose(1, 2).reshape(-1, self.out, self.size, self.tiles * self.TILE)
         return x[..., : self.size]
