@@ -145,6 +145,15 @@ def test_files_are_clean(name):
     assert again == model
 
 
+@pytest.mark.parametrize("name", ["vae", "gan", "cgan", "verifier"])
+def test_kernels_are_stored(name):
+    graph = onnx.load(ARTIFACTS / f"{name}.onnx").graph
+    stored = {tensor.name for tensor in graph.initializer}
+    kernels = [node.input[1] for node in graph.node if node.op_type in ("Conv", "ConvTranspose", "Gemm")]
+    assert kernels
+    assert set(kernels) <= stored
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_files_hold_no_paths_or_stack_traces(name):
     model = onnx.load(ARTIFACTS / f"{name}.onnx")
