@@ -73,7 +73,7 @@ def test_latent_scale_is_a_factor_of_the_latents():
 
 
 @torch.inference_mode()
-def test_label_contrast_is_a_factor_of_the_difference_from_the_mean_label():
+def test_label_contrast_scales_the_difference_from_the_mean():
     _, module = build("cgan")
     z, label = torch.randn(2, 128), torch.eye(10)[:2]
     expected = module(z, 0.1 + 1.5 * (label - 0.1))

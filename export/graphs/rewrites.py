@@ -151,31 +151,31 @@ class WinogradConvTranspose2d(nn.Module):
         (kernel, _), (padding, _) = layer.kernel_size, layer.padding
         backward, of_kernel, forward = toom_cook(self.TILE, kernel)
         self.points, self.tiles, self.size = len(forward), -(-size // self.TILE), size
-        self.channels, self.out, self.kernel, self.padding = layer.in_channels, layer.out_channels, kernel, padding
-        self.forward_transform = _constant(self._of_tiles(forward, kernel - 1 - padding))  # (points·tiles, map)
+        self.channels, self.out, self.margin = layer.in_channels, layer.out_channels, kernel - 1 - padding
+        self.forward_transform = _constant(self._of_tiles(forward))  # (points·tiles, map)
         self.backward_transform = _constant(backward)  # (tile, points)
         weight = layer.weight.flip(2, 3).permute(3, 1, 0, 2)  # (kernel columns, out, C, kernel rows)
-        kernels = _constant(of_kernel) @ weight.reshape(kernel, -1)  # (points, out·C·kernel rows)
+        kernels = torch.from_numpy(of_kernel).float() @ weight.reshape(kernel, -1)  # (points, out·C·kernel rows)
         self.weight = nn.Parameter(kernels.reshape(-1, self.channels, kernel, 1))  # (points·out, C, kernel rows, 1)
         bias = torch.zeros(self.points, self.out)
         bias[POINTS.index(1)] = layer.bias  # the value at 1 is added once to each column
         self.bias = nn.Parameter(bias.flatten())
 
-    def _of_tiles(self, forward: NDArray, before: int) -> NDArray:
+    def _of_tiles(self, forward: NDArray) -> NDArray:
         """Return the transform (points·tiles, map) of all tiles of a row; pixels outside the map are 0."""
         points, reach = forward.shape
-        rows = np.zeros((points, self.tiles, before + self.size + reach))
+        rows = np.zeros((points, self.tiles, self.margin + self.size + reach))
         for tile in range(self.tiles):
             first = tile * self.TILE
             rows[:, tile, first : first + reach] = forward
-        return rows[:, :, before : before + self.size].reshape(-1, self.size)
+        return rows[:, :, self.margin : self.margin + self.size].reshape(-1, self.size)
 
     def forward(self, columns: Tensor) -> Tensor:
         """Compute the map (N, out, map, map) from the columns (N, map, C·map) of a map."""
         x = self.forward_transform @ columns  # (N, points·tiles, C·map)
         x = x.reshape(-1, self.points, self.tiles, self.channels * self.size).transpose(2, 3)
         x = x.reshape(-1, self.points * self.channels, self.size, self.tiles)
-        padding = (self.kernel - 1 - self.padding, 0)
+        padding = (self.margin, 0)
         x = F.conv2d(x, self.weight, self.bias, padding=padding, groups=self.points)  # (N, points·out, map, tiles)
         x = self.backward_transform @ x.reshape(-1, self.points, self.out * self.size * self.tiles)
         x = x.transpose(1, 2).reshape(-1, self.out, self.size, self.tiles * self.TILE)
