@@ -15,8 +15,8 @@ SMALL = 1024
 """Constants with fewer values stay in float32.
 
 They are less than a hundredth of a file, but the GAN's prior and Winograd matrices are among them: with all
-constants in float16, pixels of 6,000 digits changed by up to ten gray levels. The large ones alone change them by up to 0.56 (GAN,
-20,000 digits) and 0.65 (CGAN, 6,000 digits).
+constants in float16, pixels of 6,000 digits changed by up to ten gray levels. The large ones alone change them by
+up to 0.56 (GAN, 20,000 digits) and 0.65 (CGAN, 6,000 digits).
 """
 FEW = 16
 """A matrix with fewer rows or columns also stays in float32.
