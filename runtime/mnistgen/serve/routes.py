@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from mnistgen import __version__
+from mnistgen.generator import Generator
 from mnistgen.serve import parameters
 from mnistgen.serve.cache import Body
 from mnistgen.serve.drawing import Drawing, checked_text
@@ -22,15 +23,16 @@ _TEXT = ("model", "seed", "start", *_OPTIONS)
 async def digit(request: Any) -> Response:
     """Answer GET /v1/{model}/{seed}/{index}.{format}."""
     path, given = request.path_params, parameters.query(request, _DIGIT)
+    generator, is_fixed = _service(request).generator(path["model"])
     drawing = Drawing(
-        model="",
+        generator.model.name,
         seed=parameters.seed(path["seed"]),
         start=parameters.index("index", path["index"]),
         digits=(parameters.digit(given["digit"]),) if "digit" in given else None,
         format=path["format"],
         **_options(given),
     )
-    return await _picture(request, path["model"], drawing)
+    return await _picture(request, generator, drawing, is_fixed)
 
 
 async def random_digit(request: Any) -> Response:
@@ -46,29 +48,34 @@ async def random_digit(request: Any) -> Response:
 async def grid(request: Any) -> Response:
     """Answer GET /v1/{model}/grid.png."""
     given = parameters.query(request, _GRID)
-    model = request.path_params["model"]
+    generator, is_fixed = _service(request).generator(request.path_params["model"])
     drawing = Drawing(
-        model="",
+        generator.model.name,
         seed=_seed(given),
         start=parameters.index("start", given.get("start", "0")),
         n=parameters.count(given["n"]) if "n" in given else None,
         digits=parameters.digits(given["digits"]) if "digits" in given else None,
         **_options(given),
     )
-    return await _picture(request, model, drawing, given)
+    if "seed" not in given:
+        return _redirect_to_seed(request, generator, drawing, given)
+    return await _picture(request, generator, drawing, is_fixed)
 
 
 async def text(request: Any) -> Response:
     """Answer GET /v1/text/{text}.png."""
     given = parameters.query(request, _TEXT)
+    generator, is_fixed = _service(request).generator(given.get("model", "cgan"))
     drawing = Drawing(
-        model="",
+        generator.model.name,
         seed=_seed(given),
         start=parameters.index("start", given.get("start", "0")),
         text=checked_text(request.path_params["text"]),
         **_options(given),
     )
-    return await _picture(request, given.get("model", "cgan"), drawing, given)
+    if "seed" not in given:
+        return _redirect_to_seed(request, generator, drawing, given)
+    return await _picture(request, generator, drawing, is_fixed)
 
 
 async def models(request: Any) -> Response:
@@ -93,16 +100,10 @@ async def ready(request: Any) -> Response:
     return JSONResponse(content, 200 if is_ready else 503, headers={"Cache-Control": "no-store"})
 
 
-async def _picture(request: Any, address: str, drawing: Drawing, given: dict[str, str] | None = None) -> Response:
-    """Answer with a picture; if `given` has no seed, redirect to the address with the seed of the drawing."""
-    service = _service(request)
-    generator, fixed = service.generator(address)
-    drawing = drawing._replace(model=generator.model.name)
-    if given is not None and "seed" not in given:
-        drawing.check(generator.model)
-        return _redirect(request.url.path, {**given, "seed": str(drawing.seed)})
-    body = await service.encoded(generator, drawing)
-    age = f"public, max-age={YEAR}, immutable" if fixed else f"public, max-age={DAY}"
+async def _picture(request: Any, generator: Generator, drawing: Drawing, is_fixed: bool) -> Response:
+    """Answer with a picture; `is_fixed` if its address names the version of the model."""
+    body = await _service(request).encoded(generator, drawing)
+    age = f"public, max-age={YEAR}, immutable" if is_fixed else f"public, max-age={DAY}"
     return conditional(request, body, age)
 
 
@@ -143,6 +144,12 @@ def _options(given: dict[str, str]) -> dict[str, Any]:
 
 def _seed(given: dict[str, str]) -> int:
     return parameters.seed(given["seed"]) if "seed" in given else secrets.randbits(32)
+
+
+def _redirect_to_seed(request: Any, generator: Generator, drawing: Drawing, given: dict[str, str]) -> Response:
+    """Redirect to the address with the random seed of a drawing; raise InputError if the drawing is invalid."""
+    drawing.check(generator.model)
+    return _redirect(request.url.path, {**given, "seed": str(drawing.seed)})
 
 
 def _redirect(path: str, given: dict[str, str]) -> Response:
