@@ -93,22 +93,23 @@ def show(name: str, figures: tuple[float, str, str], more: str = "") -> None:
     print(f"{name:28} {rate:8.0f} requests/s  p99 {latency:>9}  {more}  {failures}".rstrip(), flush=True)
 
 
-def measure(seconds: int, requests: int, workers: int) -> None:
+def measure(seconds: int, requests: int, workers: int, connections: int) -> None:
     """Print all figures."""
     with server("--queue", "1000", "--workers", str(workers)) as (address, process):
         for model in MODELS:
-            figures = distinct(address, model, seconds, 8)
+            figures = distinct(address, model, seconds, connections)
             digits, pngs = (alone(model, seconds, as_png) for as_png in (False, True))
             show(f"{model}, distinct", figures, f"alone {digits:.0f} digits/s, {pngs:.0f} PNGs/s")
-            show(f"{model}, half the load", distinct(address, model, seconds, 8, pause=8 / figures[0]))
-        show("vae, distinct, scale 1", distinct(address, "vae", seconds, 8, "?scale=1"))
+            half = distinct(address, model, seconds, connections, pause=connections / figures[0])
+            show(f"{model}, half the load", half)
+        show("vae, distinct, scale 1", distinct(address, "vae", seconds, connections, "?scale=1"))
         digit = f"{address}/v1/cgan/7/0.png?digit=5"
-        show("cached", wrk(digit, seconds, 8))
-        show("not modified (304)", wrk(digit, seconds, 8, "-H", "If-None-Match: *"))
+        show("cached", wrk(digit, seconds, connections))
+        show("not modified (304)", wrk(digit, seconds, connections, "-H", "If-None-Match: *"))
         show("400 connections", distinct(address, "cgan", seconds, 400), f"{memory(process)} MiB")
         before, done = memory(process), 0.0
         while done < requests:
-            done += seconds * distinct(address, "vae", seconds, 8)[0]
+            done += seconds * distinct(address, "vae", seconds, connections)[0]
         print(f"memory {before} MiB, {memory(process)} MiB after {done:.0f} more requests")
 
 
@@ -118,8 +119,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=10, help="Whole seconds of each measurement.")
     parser.add_argument("--requests", type=int, default=100_000, help="Requests between the measurements of memory.")
     parser.add_argument("--workers", type=int, default=usable_cores(), help="Processes of the server.")
+    parser.add_argument("--connections", type=int, default=8, help="Connections of the client.")
     options = parser.parse_args()
-    measure(options.seconds, options.requests, options.workers)
+    measure(options.seconds, options.requests, options.workers, options.connections)
 
 
 if __name__ == "__main__":
