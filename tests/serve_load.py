@@ -107,17 +107,17 @@ def measure(seconds: int, requests: int, workers: int, connections: int) -> None
         show("cached", wrk(digit, seconds, connections))
         show("not modified (304)", wrk(digit, seconds, connections, "-H", "If-None-Match: *"))
         show("400 connections", distinct(address, "cgan", seconds, 400), f"{memory(process)} MiB")
-        before, done = memory(process), 0.0
+        done = 0.0
         while done < requests:
             done += seconds * distinct(address, "vae", seconds, connections)[0]
-        print(f"memory {before} MiB, {memory(process)} MiB after {done:.0f} more requests")
+            print(f"memory {memory(process)} MiB after {done:.0f} more requests", flush=True)
 
 
 def main() -> None:
     """Read the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=int, default=10, help="Whole seconds of each measurement.")
-    parser.add_argument("--requests", type=int, default=100_000, help="Requests between the measurements of memory.")
+    parser.add_argument("--requests", type=int, default=100_000, help="Requests during which memory is measured.")
     parser.add_argument("--workers", type=int, default=usable_cores(), help="Processes of the server.")
     parser.add_argument("--connections", type=int, default=8, help="Connections of the client.")
     options = parser.parse_args()
