@@ -57,9 +57,7 @@ async def grid(request: Any) -> Response:
         digits=parameters.digits(given["digits"]) if "digits" in given else None,
         **_options(given),
     )
-    if "seed" not in given:
-        return _redirect_to_seed(request, generator, drawing, given)
-    return await _picture(request, generator, drawing, is_fixed)
+    return await _seeded_picture(request, generator, drawing, is_fixed, given)
 
 
 async def text(request: Any) -> Response:
@@ -73,9 +71,7 @@ async def text(request: Any) -> Response:
         text=checked_text(request.path_params["text"]),
         **_options(given),
     )
-    if "seed" not in given:
-        return _redirect_to_seed(request, generator, drawing, given)
-    return await _picture(request, generator, drawing, is_fixed)
+    return await _seeded_picture(request, generator, drawing, is_fixed, given)
 
 
 async def models(request: Any) -> Response:
@@ -105,6 +101,16 @@ async def _picture(request: Any, generator: Generator, drawing: Drawing, is_fixe
     body = await _service(request).encoded(generator, drawing)
     age = f"public, max-age={YEAR}, immutable" if is_fixed else f"public, max-age={DAY}"
     return conditional(request, body, age)
+
+
+async def _seeded_picture(
+    request: Any, generator: Generator, drawing: Drawing, is_fixed: bool, given: dict[str, str]
+) -> Response:
+    """Answer with a picture; if `given` has no seed, redirect to the address with the random one of the drawing."""
+    if "seed" in given:
+        return await _picture(request, generator, drawing, is_fixed)
+    drawing.check(generator.model)
+    return _redirect(request.url.path, {**given, "seed": str(drawing.seed)})
 
 
 def conditional(request: Any, body: Body, cache_control: str) -> Response:
@@ -144,12 +150,6 @@ def _options(given: dict[str, str]) -> dict[str, Any]:
 
 def _seed(given: dict[str, str]) -> int:
     return parameters.seed(given["seed"]) if "seed" in given else secrets.randbits(32)
-
-
-def _redirect_to_seed(request: Any, generator: Generator, drawing: Drawing, given: dict[str, str]) -> Response:
-    """Redirect to the address with the random seed of a drawing; raise InputError if the drawing is invalid."""
-    drawing.check(generator.model)
-    return _redirect(request.url.path, {**given, "seed": str(drawing.seed)})
 
 
 def _redirect(path: str, given: dict[str, str]) -> Response:
