@@ -30,7 +30,9 @@ class TunedConfig(r3gan.Config):
     """Tuned recipe."""
 
     model: str = "cgan"
-    epochs: int = 30
+    epochs: int = 20
+    batch_size: int = 32
+    learning_rate: float = 4e-4
     matching_aware_weight: float = 0.02
     matching_aware_epochs: int = 7
 
@@ -41,7 +43,6 @@ class LessonConfig(TunedConfig):
 
     recipe: str = "lesson"
     epochs: int = 8
-    batch_size: int = 32
     limit: int | None = 12_000
     learning_rate: float = 6e-4
     discriminator_learning_rate: float = 6e-4
