@@ -184,14 +184,23 @@ def test_interrupted_tuned_training_resumes_equal(finished, monkeypatch, tmp_pat
 @pytest.mark.parametrize("model", BOTH_GANS)
 def test_ema_follows_and_is_exported(model):
     training = tiny_training.new_trainer(model, "tuned", ema_decay=0.5)
-    before = parameters_to_vector(training.exported("generator").parameters())
+    before = parameters_to_vector(training.ema["generator"].parameters())
     training.step(*tiny_training.batch())
     network = parameters_to_vector(training.networks["generator"].parameters()).detach()
-    ema = parameters_to_vector(training.exported("generator").parameters())
+    ema = parameters_to_vector(training.ema["generator"].parameters())
     assert not torch.equal(network, before)
     torch.testing.assert_close(ema, (before + network) / 2)
     exported = training.exported_weights()["generator.layers.0.weight"]
-    assert torch.equal(exported, training.ema["generator"].layers[0].weight)
+    assert torch.equal(exported, training.exported("generator").layers[0].weight)
+
+
+@torch.inference_mode()
+def test_exported_cgan_scales_its_inputs():
+    training = tiny_training.new_trainer("cgan", "tuned", latent_scale=1.5, label_contrast=2)
+    z, label = torch.randn(3, 128), torch.eye(10)[:3]
+    expected = training.ema["generator"](1.5 * z, 0.1 + 2 * (label - 0.1))
+    torch.testing.assert_close(training.exported("generator")(z, label), expected)
+    assert not torch.equal(training.ema["generator"](z, label), expected)
 
 
 def test_gan_ema_has_own_batch_norm_statistics(monkeypatch):
@@ -227,7 +236,7 @@ def test_prior_has_label_frequencies_of_mnist(mnist, monkeypatch):
 
 
 def test_tuned_learning_rates_decay_to_zero():
-    training = tiny_training.new_trainer("cgan", "tuned")
+    training = tiny_training.new_trainer("cgan", "tuned", learning_rate=2e-4, discriminator_learning_rate=4e-4)
     rates = []
     for progress in (0, 0.5, 0.75, 1):
         training.progress = progress

@@ -4,6 +4,7 @@ Networks and seed recipe are those of Keras' conditional GAN example, except for
 example's reshape scrambles them; here, each label fills its own plane. Train it with `python -m training.cgan`.
 """
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +36,10 @@ class TunedConfig(r3gan.Config):
     learning_rate: float = 4e-4
     matching_aware_weight: float = 0.02
     matching_aware_epochs: int = 7
+    latent_scale: float = 1.05
+    """Factor of the exported generator's latents (`scale_inputs`). It does not affect the training."""
+    label_contrast: float = 1.025
+    """Factor of the differences between the exported generator's labels (`scale_inputs`)."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class LessonConfig(TunedConfig):
     ema_decay: float = 0.995
     matching_aware_weight: float = 0.1
     matching_aware_epochs: int = 8
+    latent_scale: float = 1.0
+    label_contrast: float = 1.0
 
 
 class Generator(nn.Module):
@@ -74,6 +81,25 @@ class Generator(nn.Module):
         """Return images (N, 1, 28, 28) in [0, 1], ink 1, from latents (N, 128) and one-hot labels (N, 10)."""
         logits = self.layers(torch.cat([z, label], 1))  # (N, 1, 28, 28)
         return self.activation(logits.float())  # float32, since in bfloat16 small gradients would vanish
+
+
+@torch.no_grad()
+def scale_inputs(generator: Generator, latent_scale: float, label_contrast: float) -> Generator:
+    """Return a copy of a generator, with factors of its inputs folded into the weights of the first layer.
+
+    Args:
+        generator: Generator.
+        latent_scale: Factor of the latents. With a larger one, digits are more varied.
+        label_contrast: Factor of the differences between the labels: of each label's weights to the mean of all. With a
+            larger one, more digits are classified as their label.
+    """
+    generator = copy.deepcopy(generator)
+    of_latents, of_labels = generator.layers[0].weight.split((128, 10), 1)  # (6762, 128), (6762, 10)
+    differences = of_labels - of_labels.mean(1, keepdim=True)  # (6762, 10)
+    generator.layers[0].weight.copy_(
+        torch.cat([latent_scale * of_latents, of_labels + (label_contrast - 1) * differences], 1)
+    )
+    return generator
 
 
 class Discriminator(nn.Module):
@@ -153,6 +179,11 @@ class TunedTrainer(r3gan.Trainer):
     def generate(self, label: Tensor) -> Tensor:
         """Generate images (B, 1, 28, 28) in [-1, 1] of one-hot labels (B, 10), from random latents."""
         return self.networks["generator"](torch.randn(len(label), 128, device=label.device), label) * 2 - 1
+
+    def exported(self, name: str) -> nn.Module:
+        """Return the EMA of network `name` if there is one, else the network; the generator with scaled inputs."""
+        network, config = super().exported(name), self.config
+        return scale_inputs(network, config.latent_scale, config.label_contrast) if name == "generator" else network
 
     def sample_grids(self, test_images: Tensor) -> dict[str, Tensor]:
         """Return images of the labels 0 to 9, one label per row, from fixed latents."""

@@ -16,6 +16,8 @@ _RANGES = {
     "lazy_probability": (0, 1),
     "temperature": (0.001, 1000),
     "feature_temperature": (0.001, 1000),
+    "latent_scale": (0.001, 1000),
+    "label_contrast": (0.001, 1000),
 }
 """Smallest and largest value of a field, if it is not in _RANGE."""
 _RANGE = (0, 1_000_000)

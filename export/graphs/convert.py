@@ -21,8 +21,8 @@ EXPORTER_OPSET = 18
 """The opset that PyTorch's exporter writes; `clean` lowers it."""
 BATCHES = (1, 2, 7, 64)
 """Batch sizes for which PyTorch and ONNX Runtime are compared."""
-TOLERANCE = 1e-5
-"""Largest accepted difference of a pixel in [0, 1]."""
+TOLERANCE = 5e-5
+"""Largest accepted difference of a pixel in [0, 1], an eightieth of a gray level. Rounding alone can reach 1e-5."""
 
 
 def convert(graph: Graph, module: nn.Module, metadata: Mapping[str, str]) -> bytes:

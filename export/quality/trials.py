@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from export import weights
@@ -15,12 +15,12 @@ from export.errors import ExportError
 from export.graphs.models import GRAPHS
 from export.quality.evaluate import Reference, Sizes, load_evaluator, measure
 from export.quality.likelihood import likelihood
-from training import data
+from training import cgan, data
 from training.gan import Prior
 from training.layers import at_temperature
 
 VALIDATION_IMAGES = 10_000
-"""Number of the last training digits that models are compared with, in place of the test set."""
+"""Number of training digits that models are compared with, in place of the test set."""
 _ARTIFACTS = Path("artifacts")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -46,22 +46,12 @@ def _clusters(module: nn.Module) -> Prior:
     )
 
 
-@torch.no_grad()
 def _scale_latents(module: nn.Module, scale: float) -> None:
-    of_latents, _ = _cgan_weights(module)
-    of_latents *= scale
+    module.generator = cgan.scale_inputs(module.generator, latent_scale=scale, label_contrast=1)
 
 
-@torch.no_grad()
 def _scale_label_contrast(module: nn.Module, scale: float) -> None:
-    _, of_labels = _cgan_weights(module)
-    of_labels += (scale - 1) * (of_labels - of_labels.mean(1, keepdim=True))
-
-
-def _cgan_weights(module: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return views of the first layer's weights for the latent (6762, 128) and for the label (6762, 10)."""
-    weight, latent_size = module.generator.layers[0].weight, GRAPHS["cgan"].inputs["z"]
-    return weight[:, :latent_size], weight[:, latent_size:]
+    module.generator = cgan.scale_inputs(module.generator, latent_scale=1, label_contrast=scale)
 
 
 SETTINGS: dict[str, dict[str, Callable[[nn.Module, float], None]]] = {
@@ -104,6 +94,11 @@ class _Values(click.ParamType):
 @click.option(
     "--set", "given", multiple=True, type=_Values(), help="Values of an export setting; repeatable, for a grid."
 )
+@click.option(
+    "--spread",
+    is_flag=True,
+    help="Compare with every sixth pair of training digits instead of the last 10,000, for trainings on all digits.",
+)
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Sampling seeds per trial.")
 @click.option("--cas", is_flag=True, help="Also measure the classification accuracy score (CGAN; takes minutes).")
 @click.option("--data", "mnist", type=_FOLDER, default="data", show_default=True, help="Folder of MNIST.")
@@ -111,6 +106,7 @@ def main(
     files: tuple[Path, ...],
     model: str,
     given: tuple[tuple[str, list[float]], ...],
+    spread: bool,
     seeds: int,
     cas: bool,
     mnist: Path,
@@ -119,8 +115,8 @@ def main(
 
     FILES are weights of trainings; by default, those in artifacts/weights. Each is exported with each combination of
     the values of --set. The metrics are those of the certificates, but relative to the last 10,000 training digits. Of
-    a training with --limit 50000, these are validation digits. The command prints a row of a Markdown table for each
-    trial.
+    a training with --limit 50000, these are validation digits. They were written by other people than the rest, so use
+    --spread for weights of a training on all digits. The command prints a row of a Markdown table for each trial.
 
     \b
     Settings (default):
@@ -129,12 +125,14 @@ def main(
             style_scale: factor of the other numbers of a latent (1.02)
       cgan  latent_scale: factor of a latent (1)
             label_contrast: factor of the difference between a label's weights and the mean of all labels' (1)
+            The recipe's factors are already part of the weights.
 
     \b
     Examples:
       python -m export.quality.trials --model gan --set temperature=0.02,0.0005 --set style_scale=1,1.02
       python -m training.cgan --recipe tuned --set gamma=0.5 --limit 50000 --out trials/gamma
       python -m export.quality.trials --model cgan --cas trials/gamma/weights.safetensors
+      python -m export.quality.trials --model cgan --spread --set latent_scale=0.98,1,1.02
     """
     grid = dict(given)
     if unknown := sorted(set(grid) - set(SETTINGS[model])):
@@ -143,7 +141,7 @@ def main(
             param_hint="'--set'",
         )
     trained = [weights.read(model, path) for path in files or [_ARTIFACTS / "weights" / f"{model}.safetensors"]]
-    reference = _reference(mnist, cas)
+    reference = _reference(mnist, cas, spread)
     columns = [name for name in COLUMNS[model] if cas or name != "cas"]
     _print_row(["weights", *grid, *columns])
     _print_row(["---"] * (1 + len(grid)) + ["---:"] * len(columns))
@@ -154,10 +152,14 @@ def main(
         _print_row([*cells, *(f"{metrics[name]:.4g}" for name in columns)])
 
 
-def _reference(mnist: Path, cas: bool) -> Reference:
+def _reference(mnist: Path, cas: bool, spread: bool) -> Reference:
     digits = data.load(mnist, "train")
-    train = digits.first(len(digits) - VALIDATION_IMAGES)
-    validation = data.Digits(digits.images[len(train) :], digits.labels[len(train) :])
+    number = torch.arange(len(digits))
+    chosen = number >= len(digits) - VALIDATION_IMAGES  # (N,)
+    if spread:
+        # In pairs, since digits with even and with odd numbers come from different writers.
+        chosen = number // 2 % (len(digits) // VALIDATION_IMAGES) == 0
+    train, validation = (data.Digits(digits.images[part], digits.labels[part]) for part in (~chosen, chosen))
     evaluator = load_evaluator(_ARTIFACTS / "weights" / "evaluator.safetensors")
     return Reference(train, validation, evaluator, Sizes(VALIDATION_IMAGES, len(train) if cas else 0))
 
