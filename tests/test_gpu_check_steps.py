@@ -104,7 +104,7 @@ def test_full_training_that_takes_too_long_is_skipped(tmp_path, monkeypatch):
     monkeypatch.setattr(full_training, "tuned_cgan_rate", lambda _: 1000.0)
     monkeypatch.setattr(full_training, "FILES", ())
     late = Context("cpu", False, tmp_path, tmp_path, 60.0, tmp_path / "rows.jsonl")
-    with pytest.raises(SkippedError, match="takes about 2340 s; 60 s are left"):
+    with pytest.raises(SkippedError, match="takes about 1560 s; 60 s are left"):
         full_training.train_cgan(late)
 
 

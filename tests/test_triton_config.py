@@ -9,6 +9,7 @@ from conftest import MODELS, ROOT
 from export.triton.config import Placement, digits_config, onnx_config
 from mnistgen.manifest import Manifest
 
+pytest.importorskip("grpc", reason="needs tritonclient[grpc]: `make serving`")  # without it, the next import fails
 protocol = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs tritonclient[grpc]: `make serving`")
 text_format = pytest.importorskip("google.protobuf.text_format")
 
