@@ -35,7 +35,7 @@ def test_manifest_describes_shipped_files(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "recipe", "epochs"), [("vae", "tuned", 40), ("gan", "tuned", 20), ("cgan", "tuned", 30)]
+    ("name", "recipe", "epochs"), [("vae", "tuned", 40), ("gan", "tuned", 20), ("cgan", "tuned", 20)]
 )
 def test_shipped_models_are_fully_trained(name, recipe, epochs):
     model = Manifest(ROOT / "artifacts").model(name)
