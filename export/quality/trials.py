@@ -115,8 +115,8 @@ def main(
 
     FILES are weights of trainings; by default, those in artifacts/weights. Each is exported with each combination of
     the values of --set. The metrics are those of the certificates, but relative to the last 10,000 training digits. Of
-    a training with --limit 50000, these are validation digits. They were written by other people than the rest, so use
-    --spread for weights of a training on all digits. The command prints a row of a Markdown table for each trial.
+    a training with --limit 50000, these are validation digits. They differ from the rest, so use --spread for weights
+    of a training on all digits. The command prints a row of a Markdown table for each trial.
 
     \b
     Settings (default):
@@ -157,7 +157,7 @@ def _reference(mnist: Path, cas: bool, spread: bool) -> Reference:
     number = torch.arange(len(digits))
     chosen = number >= len(digits) - VALIDATION_IMAGES  # (N,)
     if spread:
-        # In pairs, since digits with even and with odd numbers come from different writers.
+        # In pairs, since digits at even and at odd positions differ (docs/quality.md).
         chosen = number // 2 % (len(digits) // VALIDATION_IMAGES) == 0
     train, validation = (data.Digits(digits.images[part], digits.labels[part]) for part in (~chosen, chosen))
     evaluator = load_evaluator(_ARTIFACTS / "weights" / "evaluator.safetensors")
